@@ -1,0 +1,114 @@
+"""What every loss has: the four public methods, weights, reduction, and one pass over tiles.
+
+A loss file adds the mathematics: ``formula(m, x, y, **parameters)`` returns ``Parts``, the value and its
+first and second derivative with respect to ``x``, each behind a ``lambda`` so that only what is asked for is computed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _validate as validate
+from ._numpy import NUMPY
+from ._tiles import sweep
+
+
+class Parts(NamedTuple):
+    value: Callable[[], Any]
+    gradient: Callable[[], Any]
+    hessian: Callable[[], Any]
+
+
+class Elementwise:
+    """A loss that is a sum of terms ℓ(x_i, y_i), one for each element."""
+
+    input_range = (-np.inf, np.inf)
+    target_range = (-np.inf, np.inf)
+
+    def __init__(self, weight=None, *, reduction: str = "mean"):
+        validate.one_of("reduction", reduction, validate.REDUCTIONS)
+        self.weight = None if weight is None else validate.weights("weight", weight)
+        self.reduction = reduction
+
+    @staticmethod
+    def formula(m, x, y, **parameters) -> Parts:
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, Any]:
+        """What the formula needs beside x and y; arrays are broadcast to x."""
+        return {}
+
+    def __call__(self, x, y):
+        return self._evaluate(x, y, value=True)[0]
+
+    def grad(self, x, y, out=None):
+        return self._evaluate(x, y, derivative="gradient", out=out)[1]
+
+    def hess(self, x, y, out=None):
+        return self._evaluate(x, y, derivative="hessian", out=out)[1]
+
+    def value_and_grad(self, x, y, out=None):
+        return self._evaluate(x, y, value=True, derivative="gradient", out=out)
+
+    def __repr__(self):
+        shown = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if v is not None)
+        return f"{type(self).__name__}({shown})"
+
+    def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
+        x = validate.floating("x", x)
+        y = validate.numeric("y", y)
+        validate.same_shape("y", y, "x", x.shape)
+        compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
+
+        parameters = self.parameters()
+        arrays = {k: v for k, v in parameters.items() if isinstance(v, np.ndarray)}
+        for name, a in {**arrays, "weight": self.weight}.items():
+            if a is not None:
+                validate.broadcastable(name, a, "x", x.shape)
+        reads = [x, y, *arrays.values(), *([] if self.weight is None else [self.weight])]
+
+        reduced = self.reduction != "none"
+        scale = 1.0
+        if self.reduction == "mean":
+            if x.size == 0:
+                warnings.warn("mean of an empty batch is nan", RuntimeWarning, stacklevel=3)
+            scale = 1.0 / x.size if x.size else np.nan
+
+        values = np.empty(x.shape, x.dtype) if value and not reduced else None
+        derivatives = None if derivative is None else validate.gradient_buffer(out, x.shape, x.dtype)
+        writes = [a for a in (values, derivatives) if a is not None]
+        total = 0.0
+
+        def step(x, y, *rest):
+            nonlocal total
+            validate.within("x", x, *self.input_range)
+            validate.within("y", y, *self.target_range)
+            rest = list(rest)
+            local = dict(parameters)
+            for name in arrays:
+                local[name] = rest.pop(0)
+            weight = 1 if self.weight is None else rest.pop(0)
+            parts = self.formula(NUMPY, x, y, **local)
+            if value:
+                v = parts.value() * weight
+            if derivative:
+                d = getattr(parts, derivative)() * (weight * scale)
+            # written last: out may be x itself
+            if value and reduced:
+                total += np.sum(v, dtype=np.float64)
+            elif value:
+                rest.pop(0)[...] = v
+            if derivative:
+                rest.pop(0)[...] = d
+
+        with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
+            if x.size:
+                sweep(step, reads, writes, compute)
+            result = None
+            if value:
+                result = x.dtype.type(total * scale) if reduced else values[()]
+        return result, None if derivatives is None else derivatives if out is not None else derivatives[()]

@@ -1,0 +1,61 @@
+"""The namespace ``m`` in which a formula is evaluated on NumPy tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._elementary import Logistic
+
+
+class Numpy:
+    abs = staticmethod(np.abs)
+    exp = staticmethod(np.exp)
+    log = staticmethod(np.log)
+    where = staticmethod(np.where)
+    minimum = staticmethod(np.minimum)
+    maximum = staticmethod(np.maximum)
+
+    @staticmethod
+    def relu(x):
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def log1p(x):
+        """log(1 + x) for x > -1.
+
+        NumPy's float32 log1p is 40 times slower where the processor lacks AVX-512. Correcting log(u), u = 1 + x,
+        for the rounding of u is as exact (2.4 ulp) and fast everywhere.
+        """
+        if x.dtype != np.float32:
+            return np.log1p(x)
+        u = 1 + x
+        return np.log(u) + (x - (u - 1)) / u
+
+    @staticmethod
+    def or_one(x, flag):
+        """1 where flag, else x, for x <= 1. A third of the time of np.where, and NaN stays NaN."""
+        return np.maximum(x, flag)
+
+    @staticmethod
+    def xlogy(x, y):
+        """x log y with 0 log 0 = 0."""
+        return x * np.log(np.maximum(y, x == 0))
+
+    @staticmethod
+    def xlog1my(x, y):
+        """x log(1 - y) with 0 log 0 = 0, for y in [0, 1]."""
+        y = np.minimum(y, x != 0)
+        u = 1 - y
+        # 1 - u is what y became when 1 - y was rounded; the maximum only matters at u = 0, where the numerator is 0
+        return x * (np.log(u) + ((1 - u) - y) / np.maximum(u, np.finfo(u.dtype).tiny))
+
+    @staticmethod
+    def ratio(x, y):
+        """x / y with 0 / 0 = 0, for y in [0, 1]."""
+        return x / np.maximum(y, x == 0)
+
+    def logistic(self, z):
+        return Logistic(self, z)
+
+
+NUMPY = Numpy()

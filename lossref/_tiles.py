@@ -1,0 +1,50 @@
+"""How a pass over the data is made: cache-sized tiles, broadcast, cast and written back on the way.
+
+A big temporary costs more than the arithmetic that fills it: every fresh page has to be faulted in. So no
+formula ever sees a whole array. It sees tiles that stay in the cache, in the precision it computes in, and
+its temporaries are as small as the tile. No formula knows of this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+# Elements per tile: small enough that a dozen temporaries stay in a core's share of the cache,
+# large enough that the interpreter's cost per tile (about 20 µs) is lost in the arithmetic.
+TILE = 32768
+
+
+def sweep(
+    step: Callable[..., None],
+    reads: Sequence[np.ndarray],
+    writes: Sequence[np.ndarray],
+    compute: np.dtype,
+    tile: int = TILE,
+) -> None:
+    """Call ``step(*read_tiles, *write_tiles)`` until every element was visited once.
+
+    ``reads`` are broadcast against each other; tiles are one-dimensional and of dtype ``compute``.
+    """
+    if all(a.size <= tile for a in (*reads, *writes)):
+        # it all fits: no iterator, whose set-up would dominate
+        buffers = [w if w.dtype == compute else np.empty(w.shape, compute) for w in writes]
+        step(*(r.astype(compute, copy=False) for r in reads), *buffers)
+        for w, buffer in zip(writes, buffers):
+            if buffer is not w:
+                w[...] = buffer
+        return
+    tiles = np.nditer(
+        [*reads, *writes],
+        flags=["external_loop", "buffered", "delay_bufalloc", "copy_if_overlap"],
+        op_flags=[["readonly", "overlap_assume_elementwise"]] * len(reads)
+        + [["writeonly", "no_broadcast", "overlap_assume_elementwise"]] * len(writes),
+        op_dtypes=[compute] * (len(reads) + len(writes)),
+        casting="unsafe",  # what may be cast was decided in _validate; here float16 <-> float32 and labels
+        buffersize=tile,
+    )
+    with tiles:
+        tiles.reset()
+        for operands in tiles:
+            step(*operands)

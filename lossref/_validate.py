@@ -1,0 +1,80 @@
+"""What may go in. Every refusal names the argument, what was got and what was wanted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+REDUCTIONS = ("none", "mean", "sum")
+FLOATS = (np.float16, np.float32, np.float64)
+
+
+def one_of(name: str, value, choices) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+
+
+def floating(name: str, value) -> np.ndarray:
+    """An array of float16, float32 or float64; integers and booleans become float64."""
+    a = _real(name, value)
+    if a.dtype.kind in "biu":
+        return a.astype(np.float64)
+    return a
+
+
+def numeric(name: str, value) -> np.ndarray:
+    """An array of real numbers whose dtype is left alone (targets and weights follow the input's dtype)."""
+    return _real(name, value)
+
+
+def _real(name: str, value) -> np.ndarray:
+    try:
+        a = np.asarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name} must be an array of numbers with one shape; got {value!r}") from error
+    if a.dtype.kind not in "biu" and a.dtype.type not in FLOATS:
+        raise TypeError(f"{name} must hold real numbers (bool, integer, float16, float32 or float64); got dtype {a.dtype}")
+    return a
+
+
+def same_shape(name: str, a: np.ndarray, other: str, shape: tuple[int, ...]) -> None:
+    if a.shape != shape:
+        raise ValueError(
+            f"{name} must have the shape of {other}, {shape}; got {a.shape} (shapes are never broadcast silently)"
+        )
+
+
+def broadcastable(name: str, a: np.ndarray, other: str, shape: tuple[int, ...]) -> None:
+    try:
+        fits = np.broadcast_shapes(a.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must broadcast to the shape of {other}, {shape}; got shape {a.shape}")
+
+
+def within(name: str, tile, low: float, high: float) -> None:
+    """Refuse numbers outside [low, high]. NaN passes: it has to come out again, not be hidden by an error."""
+    if tile.size == 0 or (tile.min() >= low and tile.max() <= high):
+        return
+    bad = tile[(tile < low) | (tile > high)]
+    if bad.size:
+        wanted = f"in [{low:g}, {high:g}]" if high < np.inf else f"at least {low:g}"
+        raise ValueError(f"{name} must be {wanted}; got {bad.flat[0]:.9g}")
+
+
+def gradient_buffer(out, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array; got {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable; got a read-only array")
+    return out
+
+
+def weights(name: str, value) -> np.ndarray:
+    a = numeric(name, value)
+    within(name, a, 0.0, np.inf)
+    return a
