@@ -1,0 +1,128 @@
+"""Line charts as small, clean SVG files; numpy is all it needs.
+
+A chart is a column of panels that share their horizontal axis. Colours are CSS variables, so a chart follows
+the light and dark palette of the page it is inlined in, the palette of the reader's system where it is opened
+as a file, and stays dark-on-light in print. Curves differ by dash as well as by colour, and carry their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+WIDTH, LEFT, RIGHT, TOP, GAP, BOTTOM = 520, 58, 14, 34, 42, 50
+DASHES = {"a": "", "b": "7 4", "c": "2 4"}
+
+# One style sheet for every chart. `:root` matches an <svg> only when it is a document of its own.
+LIGHT = """--lr-ink: #1f2328; --lr-soft: #59636e; --lr-grid: #d8dee4; --lr-paper: #ffffff;
+  --lr-a: #0b5cad; --lr-b: #b4470b; --lr-c: #217a3c;"""
+DARK = """--lr-ink: #e6e9ef; --lr-soft: #aab2c0; --lr-grid: #434859; --lr-paper: #1e2129;
+  --lr-a: #7cbcff; --lr-b: #ffab70; --lr-c: #7fdc9a;"""
+STYLE = f"""
+.lr-chart {{ {LIGHT} }}
+@media screen {{ [data-md-color-scheme="slate"] .lr-chart {{ {DARK} }} }}
+@media screen and (prefers-color-scheme: dark) {{
+  .lr-chart:root {{ {DARK} background: var(--lr-paper); }} }}
+""" + """
+.lr-chart text { fill: var(--lr-ink);
+  font: 15px system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
+.lr-chart .lr-soft { fill: var(--lr-soft); font-size: 13px; }
+.lr-chart .lr-title { font-weight: 600; }
+.lr-chart .lr-name { stroke: var(--lr-paper); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke; }
+.lr-chart .lr-grid { stroke: var(--lr-grid); stroke-width: 1; }
+.lr-chart .lr-zero { stroke: var(--lr-soft); stroke-width: 1; }
+.lr-chart .lr-line { fill: none; stroke-width: 2.4; stroke-linejoin: round; stroke-linecap: round; }
+.lr-chart .lr-guide { fill: none; stroke: var(--lr-soft); stroke-width: 1.2; stroke-dasharray: 3 4; }
+"""
+
+
+@dataclass
+class Line:
+    """One curve: its points, its name, where the name stands (data coordinates) and which pen draws it."""
+
+    x: np.ndarray
+    y: np.ndarray
+    name: str
+    name_at: tuple[float, float]
+    pen: str = "a"
+    anchor: str = "start"
+
+
+@dataclass
+class Panel:
+    """One pair of axes. `ticks` are the numbers on the vertical axis, which runs from the first to the last."""
+
+    title: str
+    ticks: tuple[float, ...]
+    lines: list[Line]
+    guides: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    height: int = 190
+
+
+def chart(name: str, title: str, x_title: str, x_ticks: tuple[float, ...], panels: list[Panel]) -> str:
+    """The SVG text of one chart. `name` keeps its ids apart on a page, `title` is what a screen reader says."""
+    height = TOP + sum(p.height for p in panels) + GAP * (len(panels) - 1) + BOTTOM
+    body, top = [], TOP
+    for number, panel in enumerate(panels):
+        body += _panel(f"lr-{name}-{number}", panel, top, x_ticks, named=panel is panels[-1])
+        top += panel.height + GAP
+    body.append(_text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_title, anchor="middle"))
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="lr-chart" viewBox="0 0 {WIDTH} {height}"',
+        f' role="img" aria-label="{escape(title)}">',
+        f"<style>{STYLE}</style>", *body, "</svg>", "",
+    ])
+
+
+def _panel(ident: str, panel: Panel, top: float, x_ticks: tuple[float, ...], named: bool) -> list[str]:
+    right, bottom = WIDTH - RIGHT, top + panel.height
+
+    def across(x):
+        return LEFT + (np.asarray(x) - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (right - LEFT)
+
+    def down(y):
+        return bottom - (np.asarray(y) - panel.ticks[0]) / (panel.ticks[-1] - panel.ticks[0]) * panel.height
+
+    box = f'x="{LEFT}" y="{top - 2}" width="{right - LEFT}" height="{panel.height + 4}"'
+    out = [
+        f'<clipPath id="{ident}"><rect {box}/></clipPath>',
+        _text(LEFT, top - 12, panel.title, "lr-title"),
+    ]
+    for y in panel.ticks:
+        out.append(_rule("zero" if y == 0 else "grid", LEFT, down(y), right, down(y)))
+        out.append(_text(LEFT - 8, down(y) + 5, _number(y), "lr-soft", "end"))
+    for x in x_ticks:
+        out.append(_rule("grid", across(x), top, across(x), bottom))
+        if named:  # the axis is shared: its numbers stand once, under the last panel
+            out.append(_text(across(x), bottom + 18, _number(x), "lr-soft", "middle"))
+    out.append(f'<g clip-path="url(#{ident})">')
+    out += [f'<polyline class="lr-guide" points="{_points(across(x), down(y))}"/>' for x, y in panel.guides]
+    for line in panel.lines:
+        pen = f'style="stroke: var(--lr-{line.pen})" stroke-dasharray="{DASHES[line.pen]}"'
+        out.append(f'<polyline class="lr-line" {pen} points="{_points(across(line.x), down(line.y))}"/>')
+    out.append("</g>")
+    for line in panel.lines:
+        x, y = across(line.name_at[0]), down(line.name_at[1])
+        out.append(_text(x, y, line.name, "lr-name", line.anchor, f"fill: var(--lr-{line.pen})"))
+    return out
+
+
+def _rule(kind, x1, y1, x2, y2) -> str:
+    return f'<line class="lr-{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(x, y, words, css="", anchor="start", style="") -> str:
+    extra = (f' class="{css}"' if css else "") + (f' style="{style}"' if style else "")
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{escape(words)}</text>'
+
+
+def _points(x, y) -> str:
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("a curve has a point that is not finite: draw only where the loss is finite")
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
