@@ -1,0 +1,467 @@
+"""Run a page's Python: one namespace, top to bottom, each statement held to the output that stands behind it.
+
+    print(1 / 3)
+    #> 0.3333
+    torch.ones(2) @ torch.ones(3)
+    #! RuntimeError: inconsistent tensor size
+
+`#>` lines are what the top-level statement above them prints.  `#!` declares the exception it raises, or the warning
+it gives: a reader who runs the line sees it, so the page must show it.  Code in `<!--python … -->` runs in the same
+namespace, is seen by nobody, and prints nothing.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import ast
+import contextlib
+import functools
+import hashlib
+import io
+import operator
+import re
+import tokenize
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lossref.pagecheck.limits import page_frame
+from lossref.pagecheck.literals import same_line
+from lossref.pagecheck.source import Check, Fence, Location, Page, PageError
+from lossref.pagecheck.state import State, random_kept
+
+# What Python itself does not show by default.
+_FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+_UNSEEN_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+_DIGIT = re.compile(r"(?<![A-Za-z0-9_])\d")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A piece of Python on the page.  Line i of `source` is line `line + i` of the file."""
+
+    source: str
+    line: int
+    offset: int
+    hidden: bool
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Names that a number on the page gets by <!--:= … -->."""
+
+    values: Mapping[str, object]
+    offset: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a statement did."""
+
+    printed: str
+    warned: tuple[tuple[str, str], ...]
+    raised: tuple[str, str, int] | None  # type, message, line
+
+
+@dataclass
+class Unit:
+    """The statements that end on one line, and the claims behind them."""
+
+    first: int  # lines of the page
+    last: int
+    tree: ast.Module
+    expected: list[tuple[int, str]] = field(default_factory=list)
+    declared: tuple[int, str, str] | None = None
+
+
+class Failed(Exception):
+    """Code above has failed, so nothing below it can be looked at."""
+
+    def __init__(self, line: int):
+        super().__init__(line)
+        self.line = line
+
+
+class Memo(dict):
+    """What code and expressions gave, by everything that could have an influence: shared between mutants of a page."""
+
+
+class Session:
+    """A page's namespace, run as far as it is asked for."""
+
+    def __init__(self, page: Page, memo: Memo | None = None):
+        self.page = page
+        self.memo = Memo() if memo is None else memo
+        self.steps: list[Code | Binding] = sorted(page_code(page), key=lambda code: code.offset)
+        self._units: dict[int, list[Unit]] = {}
+        self._keys: list[str] | None = None
+        self._restart()
+
+    def bind(self, values: Mapping[str, object], offset: int) -> None:
+        """Give names to values from `offset` on."""
+        self.steps.append(Binding(values, offset))
+        self.steps.sort(key=lambda step: step.offset)
+        self._keys = None
+        self._restart()
+
+    def namespace(self, offset: int) -> dict[str, Any]:
+        """The names and their values at a place of the page."""
+        self._advance(self._steps_before(offset))
+        return self._names
+
+    def value(self, expression: ast.Expression, offset: int) -> object:
+        """What an expression gives at a place of the page: plain Python numbers, strings and lists of them."""
+        count = self._steps_before(offset)
+        key = ("value", self._key(count), ast.dump(expression))
+        if key not in self.memo:
+            self._advance(count)
+            with self._state.entered(), random_kept(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with contextlib.redirect_stdout(io.StringIO()):
+                    value = plain(eval(compile(expression, "<claim>", "eval", 0, dont_inherit=True), self._names))
+            self.memo[key] = value
+        return self.memo[key]
+
+    def units(self, index: int) -> list[Unit]:
+        if index not in self._units:
+            self._units[index] = parse_units(self.page, self.steps[index])
+        return self._units[index]
+
+    def outcomes(self, index: int) -> list[Outcome]:
+        """What each unit of a piece of code did; fewer than there are units if one failed undeclared."""
+        key = ("code", self._key(index + 1))
+        if key not in self.memo:
+            try:
+                self._advance(index + 1)
+            except Failed:
+                if key not in self.memo:  # it was code above that failed
+                    raise
+        return self.memo[key]
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _steps_before(self, offset: int) -> int:
+        return sum(step.offset < offset for step in self.steps)
+
+    def _key(self, count: int) -> str:
+        """A digest of everything that has run before step `count`."""
+        if self._keys is None:
+            digest, self._keys = "", [""]
+            for index, step in enumerate(self.steps):
+                if isinstance(step, Code):
+                    lines = step.source.split("\n")
+                    with contextlib.suppress(PageError):  # what is no Python runs no further
+                        for line, _ in (written for unit in self.units(index) for written in unit.expected):
+                            lines[line - step.line] = ""  # written outputs have no influence
+                    part = repr((step.line, step.hidden, lines))
+                else:
+                    part = repr(sorted(step.values.items()))
+                digest = hashlib.sha256((digest + part).encode()).hexdigest()
+                self._keys.append(digest)
+        return self._keys[count]
+
+    def _restart(self) -> None:
+        self._names: dict[str, Any] = {"__name__": "__main__"}
+        self._state = State()
+        self._done = 0
+        self._failed: int | None = None
+        self._future = 0
+
+    def _advance(self, count: int) -> None:
+        if count < self._done:
+            self._restart()
+        while self._done < count and self._failed is None:
+            step, index = self.steps[self._done], self._done
+            try:
+                if isinstance(step, Binding):
+                    self._names.update(step.values)
+                else:
+                    outcomes = self._run(index)
+                    self.memo["code", self._key(index + 1)] = outcomes
+            except BaseException:  # a time limit, or a page error: what has run is no state to go on from
+                self._restart()
+                raise
+            self._done += 1
+        if self._failed is not None:
+            raise Failed(self._failed)
+
+    def _run(self, index: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for unit in self.units(index):
+            outcome = self._run_unit(unit)
+            outcomes.append(outcome)
+            if outcome.raised and not (unit.declared and _fits(unit.declared, outcome.raised[:2])):
+                self._failed = outcome.raised[2]
+                break
+        return outcomes
+
+    def _run_unit(self, unit: Unit) -> Outcome:
+        printed, raised = io.StringIO(), None
+        with self._state.entered(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for category in _UNSEEN_WARNINGS:
+                warnings.simplefilter("ignore", category)
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+                for statement in unit.tree.body:
+                    module = ast.Module([statement], [])
+                    try:
+                        code = compile(module, self.page.path, "exec", self._future, dont_inherit=True)
+                        self._future |= code.co_flags & _FUTURE
+                        exec(code, self._names)
+                    except KeyboardInterrupt:
+                        raise
+                    except BaseException as problem:
+                        line = page_frame(problem, self.page.path) or unit.first
+                        raised = (type(problem).__name__, _message(problem), line)
+                        break
+                    finally:
+                        self._state.meet_new_modules()
+        warned = tuple((w.category.__name__, str(w.message)) for w in caught)
+        return Outcome(printed.getvalue(), warned, raised)
+
+
+def page_code(page: Page) -> list[Code]:
+    """The Python that runs on a page, shown and hidden."""
+    found = []
+    for fence in page.fences:
+        if fence.language == "python" and fence.run:
+            found.append(Code(fence.code, page.at(fence.start).line + 1, fence.start, False, fence.prefix))
+    for comment in page.comments:
+        if comment.kind == "python":
+            place = page.at(comment.start)
+            prefix = page.text[comment.start - place.column + 1 : comment.start]
+            if prefix.strip(" >"):
+                raise page.error(comment.start, "<!--python must stand on a line of its own")
+            lines = [
+                line[len(prefix) :] if line.startswith(prefix) else line.lstrip(" ") if not line.strip() else line
+                for line in comment.value.split("\n")
+            ]
+            found.append(Code("\n".join(lines), page.at(comment.value_start).line, comment.start, True, prefix))
+    return found
+
+
+def parse_units(page: Page, code: Code) -> list[Unit]:
+    """Cut code into its top-level statements and the claims behind each."""
+
+    def place(line: int, column: int = 0) -> Location:
+        return Location(page.path, code.line + line - 1, column + 1 + len(code.prefix))
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape is shown when it runs
+            tree = ast.parse(code.source)
+        tokens = list(tokenize.generate_tokens(io.StringIO(code.source).readline))
+    except SyntaxError as problem:
+        raise PageError(
+            place(problem.lineno or 1, (problem.offset or 1) - 1),
+            f"this is not Python: {problem.msg} (code that is only shown: ```python {{.no-run}})",
+        ) from None
+    except (tokenize.TokenError, ValueError, RecursionError, MemoryError) as problem:
+        raise PageError(place(1), f"this is not Python: {problem}") from None
+
+    units: list[Unit] = []
+    for statement in tree.body:
+        first, last = statement.lineno, statement.end_lineno
+        if getattr(statement, "decorator_list", None):
+            first = min(first, *(d.lineno for d in statement.decorator_list))
+        if units and units[-1].last == code.line + first - 1:
+            units[-1].tree.body.append(statement)
+            units[-1].last = code.line + last - 1
+        else:
+            units.append(Unit(code.line + first - 1, code.line + last - 1, ast.Module([statement], [])))
+    for unit in units:
+        ast.increment_lineno(unit.tree, code.line - 1)
+
+    previous = None  # the line of the claim or statement right above
+    for token in tokens:
+        if token.type != tokenize.COMMENT or token.string[:2] not in ("#>", "#!"):
+            continue
+        line, column = token.start
+        here = place(line, column)
+        if code.hidden:
+            raise PageError(here, "hidden code prints nothing, so it takes no #> or #!")
+        if token.line[:column].strip():
+            raise PageError(here, f"{token.string[:2]} must stand on a line of its own below the statement")
+        if column:
+            raise PageError(here, f"{token.string[:2]} belongs behind the whole top-level statement, not inside it: do not indent it")
+        unit = next((u for u in reversed(units) if u.last < here.line), None)
+        if unit is None:
+            raise PageError(here, f"{token.string[:2]} with no statement above it")
+        above = max(unit.last, previous or 0)
+        if above != here.line - 1 and any(l.strip() for l in code.source.split("\n")[above - code.line + 1 : line - 1]):
+            raise PageError(here, f"{token.string[:2]} must follow its statement directly (line {unit.last}), with no comment between")
+        previous = here.line
+        if unit.declared:
+            raise PageError(here, "nothing may follow #! but the next statement: one exception or warning per statement")
+        if token.string[:2] == "#>":
+            text = token.string[2:]
+            unit.expected.append((here.line, text.removeprefix(" ")))
+        else:
+            match = re.fullmatch(r"#!\s*([A-Za-z_][\w.]*)\s*(?::\s*(.*?))?\s*", token.string)
+            if not match:
+                raise PageError(here, "write #! ExceptionType: part of its message")
+            unit.declared = (here.line, match[1].rpartition(".")[2], match[2] or "")
+    return units
+
+
+def snippet_checks(page: Page, session: Session, updates: dict[int, tuple[int, list[str]]] | None = None) -> list[Check]:
+    """One check per piece of code.  With `updates`, wrong outputs are noted there instead of failing:
+    first line -> (line after the last, the lines that belong there)."""
+    checks = []
+    for index, step in enumerate(session.steps):
+        if isinstance(step, Code):
+            checks.append(
+                Check(
+                    "snippet",
+                    Location(page.path, step.line - 1, 1 + len(step.prefix)),
+                    "hidden code" if step.hidden else "snippet",
+                    lambda step=step: _check_code(page, session, step, updates),
+                )
+            )
+    _check_fences(page)
+    return checks
+
+
+def _check_fences(page: Page) -> None:
+    """Code that is shown and not run says why; so does any other fence with a number in it."""
+    reasons = {c.end: c for c in page.comments if c.kind == "no-run"}
+    for fence in page.fences:
+        reason = reasons.pop(fence.start - 1, None)
+        if fence.language == "python":
+            if not fence.run and reason is None:
+                raise page.error(fence.start, "code that is not run needs <!-- no-run: reason --> on the line before it")
+            if fence.run and reason is not None:
+                raise page.error(reason.start, "no-run, but this code is run: mark it ```python {.no-run}")
+        else:
+            begin = next((b + m.start() for b, e in fence.lines if (m := _DIGIT.search(page.text[b:e]))), None)
+            if begin is not None and reason is None:
+                raise page.error(
+                    begin,
+                    f"a number in {fence.language or 'a fence without a language'} is checked by nothing: show it as Python "
+                    "output, or write <!-- no-run: reason --> on the line before the fence",
+                )
+    for reason in reasons.values():
+        raise page.error(reason.start, "no-run with no fence below it")
+
+
+def _check_code(page: Page, session: Session, step: Code, updates: dict | None) -> str:
+    index = session.steps.index(step)
+    units = session.units(index)
+    try:
+        outcomes = session.outcomes(index)
+    except Failed as failed:
+        raise PageError(Location(page.path, step.line, 1), f"not run, because the code at line {failed.line} fails") from None
+    problem: PageError | None = None
+    for unit, outcome in zip(units, outcomes, strict=False):
+        try:
+            _check_raised(page, unit, outcome)
+            _check_printed(page, unit, outcome, step, updates)
+        except PageError as error:
+            problem = problem or error
+            if updates is None:
+                raise
+    if problem:
+        raise problem
+    return "执行"
+
+
+def _check_raised(page: Page, unit: Unit, outcome: Outcome) -> None:
+    declared, raised = unit.declared, outcome.raised
+    if raised and not (declared and _fits(declared, raised[:2])):
+        got = f"{raised[0]}: {raised[1]}" if raised[1] else raised[0]
+        if declared:
+            raise PageError(Location(page.path, declared[0], 1), f"declared: {declared[1]}: {declared[2]}\n  raised:   {got}")
+        hint = "" if "\n" in got else f" (if that is the point, write below it: #! {raised[0]}: {raised[1][:60]})"
+        raise PageError(Location(page.path, raised[2], 1), f"this code raises {got}{hint}")
+    warned = [w for w in outcome.warned]
+    if declared and not raised:
+        if not any(_fits(declared, warning) for warning in warned):
+            got = "; it warns: " + "; ".join(f"{n}: {m}" for n, m in warned) if warned else "; it does neither raise nor warn"
+            raise PageError(Location(page.path, declared[0], 1), f"declared: {declared[1]}: {declared[2]}{got}")
+        warned = [w for w in warned if not _fits(declared, w)]
+    if warned:
+        name, message = warned[0]
+        raise PageError(
+            Location(page.path, unit.first, 1),
+            f"this code warns, and a reader who runs it will see it: {name}: {message} (write below it: #! {name}: part of it)",
+        )
+
+
+def _check_printed(page: Page, unit: Unit, outcome: Outcome, step: Code, updates: dict | None) -> None:
+    printed = outcome.printed.removesuffix("\n").split("\n") if outcome.printed else []
+    printed = [line.expandtabs().rstrip() for line in printed]
+    wrong = _first_difference(unit, printed)
+    if wrong is None:
+        return
+    if step.hidden:
+        raise PageError(Location(page.path, unit.first, 1), f"hidden code must print nothing, but it prints {printed[0]!r}")
+    if updates is not None:
+        begin = unit.expected[0][0] if unit.expected else unit.last + 1
+        end = unit.expected[-1][0] + 1 if unit.expected else begin
+        kept = [
+            text if i < len(unit.expected) and same_line(text := unit.expected[i][1], line) else line
+            for i, line in enumerate(printed)
+        ]
+        updates[begin] = (end, [f"{step.prefix}#> {line}".rstrip() for line in kept])
+        return
+    line, message = wrong
+    raise PageError(Location(page.path, line, 1 + len(step.prefix)), message)
+
+
+def _first_difference(unit: Unit, printed: list[str]) -> tuple[int, str] | None:
+    for i, (line, written) in enumerate(unit.expected):
+        if i >= len(printed):
+            if not printed:
+                return line, f"written: {written}\n  but the statement on line {unit.last} prints nothing (use print(…), or take the #> away)"
+            return line, f"written: {written}\n  but the output ends before: {len(printed)} lines are printed, {len(unit.expected)} written"
+        if not same_line(written, printed[i]):
+            return line, f"written: {written}\n  printed: {printed[i]}\n  (pytest --update-docs rewrites outputs)"
+    if len(printed) > len(unit.expected):
+        after = unit.expected[-1][0] if unit.expected else unit.last
+        return after, (
+            f"printed, but not shown: {printed[len(unit.expected)]}\n  (write it behind as `#> …`; pytest --update-docs does)"
+        )
+    return None
+
+
+def _fits(declared: tuple[int, str, str], happened: tuple[str, str]) -> bool:
+    _, name, part = declared
+    part = " ".join(part.removesuffix("…").removesuffix("...").split())
+    return name == happened[0] and (part in " ".join(happened[1].split())) and (bool(part) or not happened[1])
+
+
+def _message(problem: BaseException) -> str:
+    try:
+        return str(problem)
+    except Exception as nested:
+        return f"(its message cannot be shown: {type(nested).__name__})"
+
+
+def plain(value: object, depth: int = 0) -> object:
+    """NumPy and torch values as Python's own; anything else as it is."""
+    if hasattr(value, "detach") and hasattr(value, "tolist"):
+        value = value.detach()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (list, tuple)) and depth < 8:
+        return [plain(item, depth + 1) for item in value]
+    if isinstance(value, (int, float, str, bool, complex)) or value is None:
+        return value
+    return value
+
+
+def apply_updates(data: bytes, updates: Mapping[int, tuple[int, list[str]]]) -> bytes:
+    """Rewrite the noted output lines and nothing else, line ends included."""
+    lines = data.decode("utf-8").split("\n")
+    for begin in sorted(updates, reverse=True):
+        end, wanted = updates[begin]
+        ending = "\r" if lines[begin - 2].endswith("\r") else ""
+        old = [line.removesuffix("\r") for line in lines[begin - 1 : end - 1]]
+        new = [
+            lines[begin - 1 + i] if i < len(old) and old[i] == line else line + ending for i, line in enumerate(wanted)
+        ]
+        lines[begin - 1 : end - 1] = new
+    return "\n".join(lines).encode("utf-8")
