@@ -2,7 +2,7 @@
 
 A chart is a column of panels that share their horizontal axis. Colours are CSS variables, so a chart follows
 the light and dark palette of the page it is inlined in, the palette of the reader's system where it is opened
-as a file, and stays dark-on-light in print. Curves differ by dash as well as by colour, and carry their names.
+as a file, and stays dark-on-light in print. Curves differ by dash as well as by colour, and are named.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ WIDTH, LEFT, RIGHT, TOP, GAP, BOTTOM = 520, 58, 14, 34, 42, 50
 DASHES = {"a": "", "b": "7 4", "c": "2 4"}
 
 # One style sheet for every chart. `:root` matches an <svg> only when it is a document of its own.
-LIGHT = """--lr-ink: #1f2328; --lr-soft: #59636e; --lr-grid: #d8dee4; --lr-paper: #ffffff;
-  --lr-a: #0b5cad; --lr-b: #b4470b; --lr-c: #217a3c;"""
-DARK = """--lr-ink: #e6e9ef; --lr-soft: #aab2c0; --lr-grid: #434859; --lr-paper: #1e2129;
-  --lr-a: #7cbcff; --lr-b: #ffab70; --lr-c: #7fdc9a;"""
+# Ink and paper are the page's where there is a page, the pens' colours always the chart's own.
+LIGHT = """
+  --lr-ink: var(--lr-text, #1f2328); --lr-soft: var(--lr-quiet, #59636e); --lr-grid: var(--lr-line, #d8dee4);
+  --lr-paper: var(--lr-page, #fff); --lr-a: #0b5cad; --lr-b: #b4470b; --lr-c: #217a3c;"""
+DARK = """
+  --lr-ink: var(--lr-text, #e6e9ef); --lr-soft: var(--lr-quiet, #aab2c0); --lr-grid: var(--lr-line, #434859);
+  --lr-paper: var(--lr-page, #1e2129); --lr-a: #7cbcff; --lr-b: #ffab70; --lr-c: #7fdc9a;"""
 STYLE = f"""
 .lr-chart {{ {LIGHT} }}
 @media screen {{ [data-md-color-scheme="slate"] .lr-chart {{ {DARK} }} }}
@@ -30,7 +33,7 @@ STYLE = f"""
   font: 15px system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
 .lr-chart .lr-soft { fill: var(--lr-soft); font-size: 13px; }
 .lr-chart .lr-title { font-weight: 600; }
-.lr-chart .lr-name { stroke: var(--lr-paper); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke; }
+.lr-chart .lr-name { paint-order: stroke; stroke: var(--lr-paper); stroke-width: 4px; stroke-linejoin: round }
 .lr-chart .lr-grid { stroke: var(--lr-grid); stroke-width: 1; }
 .lr-chart .lr-zero { stroke: var(--lr-soft); stroke-width: 1; }
 .lr-chart .lr-line { fill: none; stroke-width: 2.4; stroke-linejoin: round; stroke-linecap: round; }
@@ -52,7 +55,7 @@ class Line:
 
 @dataclass
 class Panel:
-    """One pair of axes. `ticks` are the numbers on the vertical axis, which runs from the first to the last."""
+    """One pair of axes. `ticks` are the numbers on the vertical axis, which spans exactly them."""
 
     title: str
     ticks: tuple[float, ...]
@@ -62,7 +65,7 @@ class Panel:
 
 
 def chart(name: str, title: str, x_title: str, x_ticks: tuple[float, ...], panels: list[Panel]) -> str:
-    """The SVG text of one chart. `name` keeps its ids apart on a page, `title` is what a screen reader says."""
+    """The SVG text of one chart. `name` keeps its ids apart on a page, `title` is its accessible name."""
     height = TOP + sum(p.height for p in panels) + GAP * (len(panels) - 1) + BOTTOM
     body, top = [], TOP
     for number, panel in enumerate(panels):

@@ -9,7 +9,7 @@ import pytest
 from tools.figures import FIGURES, FOLDER, differs, main, stale
 
 DOCS = FOLDER.parent
-IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]*\.svg)\)")
+IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]*\.svg)[)\s]")
 IMAGES = [
     (page, image["alt"], image["target"])
     for page in sorted(DOCS.rglob("*.md"))
