@@ -27,6 +27,9 @@ FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
 GLYPH = re.compile(r'href="#((?:\w+-)*[0-9A-F]+)"')
+WIDTH = re.compile(r'<svg aria-hidden="true"[^>]*? width="([\d.]+)em"')
+# An inline formula up to this width (em) stays in one piece; a longer one may break where MathJax allows it.
+UNBROKEN = 9
 # A place at the top of the page for the outlines of the glyphs the page uses.
 GLYPHS_HERE = '<div class="math-glyphs"></div>'
 
@@ -66,8 +69,10 @@ class _Typeset(Postprocessor):
             log.error("%s:%s: MathJax cannot set this formula: %s: %s", file, line_of(tex, content), formula.error, tex)
             return f"<code>{html.escape(tex)}</code>"
         self.used.update(dict.fromkeys(GLYPH.findall(formula.svg)))
+        width = sum(float(piece) for piece in WIDTH.findall(formula.svg))
+        kind = " display" if display else " unbroken" if width <= UNBROKEN else ""
         return (
-            f'<mjx-container class="math"{" display" if display else ""} data-tex="{html.escape(tex)}" '
+            f'<mjx-container class="math"{kind} data-tex="{html.escape(tex)}" '
             f"data-search-exclude>{formula.svg}"
             f"<mjx-assistive-mml>{formula.mathml}</mjx-assistive-mml></mjx-container>"
         )

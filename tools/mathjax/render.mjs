@@ -24,6 +24,12 @@ await MathJax.init({
   startup: { typeset: false },
 });
 const adaptor = MathJax.startup.adaptor;
+// Chinese characters are drawn at this size; the default reserves a full em for each and leaves a gap behind words.
+adaptor.options.cjkCharWidth = 0.884;
+// The steps of a derivation are full of fractions and need more air between them than TeX's default.
+MathJax.startup.input[0].postFilters.add(({ data }) => data.root.walkTree((node) => {
+  if (node.isKind?.('mtable') && node.attributes.get('displaystyle')) node.attributes.set('rowspacing', '0.7em');
+}));
 const sent = new Set();
 
 const em = (ex) => `${+(ex * EM_PER_EX).toFixed(3)}em`;
@@ -33,7 +39,8 @@ function compactSvg(html) {
     .replace(/<mjx-container[^>]*?( style="[^"]*")?>|<\/mjx-container>/g, '')
     .replace(/ (data-latex|data-mml-node|data-c|data-mjx-texclass|data-variant|data-labels|data-table|xmlns|xmlns:xlink|focusable|role|id)="[^"]*"/g, '')
     .replace(/<g stroke="currentColor" fill="currentColor" stroke-width="0" /g, '<g ')
-    .replace(/xlink:href="#MJX-/g, 'href="#')
+    // Still xlink:href: Material's instant navigation trips over <use href>.
+    .replace(/xlink:href="#MJX-/g, 'xlink:href="#')
     .replace(/<(use|path|rect|line)([^>]*)><\/\1>/g, '<$1$2/>')
     .replace(/<g><\/g>|<g transform="[^"]*"><\/g>/g, '')
     .replace(/(-?[\d.]+)ex/g, (_, ex) => em(+ex))
