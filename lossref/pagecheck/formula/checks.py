@@ -1,0 +1,343 @@
+"""A page's formulas, turned into checks.
+
+Every ``$…$`` is read in the order of the page.  It defines a symbol, claims
+something, states a condition, or mentions an expression that some checked
+formula contains; what is none of these is an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ..source import Check, Math, Page, PageError
+from . import claims
+from .points import Needs
+from .scope import Scope, declare
+from .statements import Reading, read, read_condition, read_expression, read_symbol
+from .syntax import Add, All, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement
+from .tokens import FormulaError
+
+CONVENTIONS = ("0 log 0 = 0",)
+
+
+def page_error(page: Page, math: Math, error: FormulaError) -> PageError:
+    """The author's view of a FormulaError: the place, the line as written, a caret, the fix."""
+    offset = math.start + min(error.start, len(math.tex))
+    tex = math.tex
+    first = tex.rfind("\n", 0, min(error.start, len(tex))) + 1
+    last = tex.find("\n", first)
+    line = tex[first : len(tex) if last < 0 else last]
+    indent = len(line) - len(line.lstrip())
+    caret = max(0, error.start - first - indent)
+    width = max(1, min(error.end, first + len(line)) - error.start)
+    shown = line.strip()
+    parts = [error.message.split("\n")[0], f"    {shown}", f"    {' ' * caret}{'^' * min(width, max(1, len(shown) - caret))}"]
+    parts += error.message.split("\n")[1:]
+    if error.fix:
+        parts.append(f"  fix: {error.fix}")
+    return PageError(page.at(offset), "\n".join(parts))
+
+
+def formula_scope(page: Page) -> Scope:
+    """The scope of the symbols that the front matter declares."""
+    scope = Scope()
+    conventions = page.front.get("conventions", [])
+    for convention in conventions:
+        if convention not in CONVENTIONS:
+            raise PageError(
+                page.front_at("conventions"), f"unknown convention {convention!r}; known: {', '.join(CONVENTIONS)}")  # fmt: skip
+    scope.conventions = tuple(conventions)
+    symbols = page.front.get("symbols") or {}
+    if not isinstance(symbols, dict):
+        raise PageError(page.front_at("symbols"), "`symbols:` wants one line for each symbol: `z: {in: real, meaning: …}`")
+    order = {"size": 0, "index": 1}
+    for key, entry in sorted(symbols.items(), key=lambda item: _rank(item[1], order)):
+        where = page.front_at("symbols", key)
+        try:
+            base, subscript = read_symbol(str(key), scope)
+            declare(scope, base, subscript, entry)
+        except FormulaError as error:
+            raise PageError(where, f"{error.message}" + (f"\n  fix: {error.fix}" if error.fix else "")) from None
+    return scope
+
+
+def _rank(entry, order: dict[str, int]) -> int:
+    return min((order[key] for key in order if isinstance(entry, dict) and key in entry), default=2)
+
+
+@dataclass
+class _Formula:
+    """One ``$…$`` as read, or the error that reading it met."""
+
+    math: Math
+    reading: Reading | None = None
+    condition: Node | None = None
+    error: FormulaError | None = None
+    conditions: list[Node] = field(default_factory=list)
+
+
+def formula_checks(page: Page, ns=None, scope: Scope | None = None) -> list[Check]:
+    """One check for every formula that says something, and for whatever is declared and never used."""
+    scope = formula_scope(page) if scope is None else scope
+    formulas = [_read(page, math, scope) for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None]
+    _attach_conditions(formulas)
+    known = _Known(formulas)
+    checks = [check for formula in formulas for check in _checks(page, formula, scope, known)]
+    return checks + _unused(page, formulas, scope)
+
+
+def _read(page: Page, math: Math, scope: Scope) -> _Formula:
+    formula = _Formula(math)
+    before = (dict(scope.plain), dict(scope.families))
+    try:
+        if math.condition is not None:
+            formula.condition, uses = read_condition(math.tex, scope)
+        else:
+            formula.reading = read(math.tex, scope, math.start)
+            uses = formula.reading.uses
+            for statement in formula.reading.statements:
+                if statement.kind == "definition":
+                    _closed(statement.body, scope)
+            if all(s.kind == "mention" for s in formula.reading.statements):
+                uses = set()
+        for kind, name in uses:
+            (scope.families if kind == "family" else scope.plain)[name].uses += 1
+    except FormulaError as error:
+        formula.error = error
+        if not _defines_unused(before, scope):
+            scope.plain, scope.families = before
+    except RecursionError:
+        formula.error = FormulaError("nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`")
+    return formula
+
+
+def _defines_unused(before, scope: Scope) -> bool:
+    """Keep what a half-read formula defined: the error is reported where it is, not at every later use."""
+    return len(scope.plain) > len(before[0]) or len(scope.families) > len(before[1])
+
+
+def _closed(definition: Definition, scope: Scope) -> None:
+    for name in Needs(scope, [definition]).indices:
+        raise FormulaError(
+            f"the definition of `{definition.name}` leaves the index `{name}` open", *definition.span,
+            f"define `{definition.name}_{name}`, or sum over `{name}`; a sum ends at the next + or -")  # fmt: skip
+
+
+# ---- conditions ------------------------------------------------------------------------------
+
+
+def _attach_conditions(formulas: list[_Formula]) -> None:
+    """A condition restricts the claims that follow it in its sentence, or, behind them all, those before it."""
+    sentences: dict[int, list[_Formula]] = {}
+    for formula in formulas:
+        sentences.setdefault(formula.math.sentence, []).append(formula)
+    for members in sentences.values():
+        given: list[Node] = []
+        for member in members:
+            if member.condition is not None:
+                given.append(member.condition)
+            else:
+                member.conditions = list(given)
+        claimants = [m for m in members if m.reading and any(s.kind == "claim" for s in m.reading.statements)]
+        if given and claimants and not any(m.conditions for m in claimants):
+            for member in claimants:
+                member.conditions = list(given)
+
+
+def _condition_used(formula: _Formula, formulas: list[_Formula], scope: Scope) -> bool:
+    names = Needs(scope, [formula.condition])
+    wanted = names.names | set(names.indices) | names.sizes
+    for other in formulas:
+        if other.reading is None or not any(c is formula.condition for c in other.conditions):
+            continue
+        for statement in other.reading.statements:
+            if statement.kind == "claim":
+                needs = Needs(scope, [statement.body])
+                if wanted & (needs.names | set(needs.indices) | needs.sizes):
+                    return True
+    return False
+
+
+# ---- mentions --------------------------------------------------------------------------------
+
+
+class _Known:
+    """Every expression that some checked formula of the page contains."""
+
+    def __init__(self, formulas: list[_Formula]):
+        self.nodes: set[Node] = set()
+        self.sums: list[tuple[type, Counter]] = []
+        for formula in formulas:
+            bodies = [formula.condition] if formula.condition is not None else []
+            if formula.reading is not None:
+                for statement in formula.reading.statements:
+                    if statement.kind != "mention":
+                        bodies += [statement.body, *statement.conditions]
+            for body in bodies:
+                for node in body.walk():
+                    self.nodes.add(node)
+                    if isinstance(node, Add):
+                        self.sums.append((Add, Counter(node.terms)))
+                    elif isinstance(node, Mul):
+                        self.sums.append((Mul, Counter(node.factors)))
+
+    def contains(self, node: Node) -> bool:
+        if node in self.nodes:
+            return True
+        if isinstance(node, Neg):
+            return self.contains(node.value)
+        if isinstance(node, (Add, Mul)):
+            parts = Counter(node.terms if isinstance(node, Add) else node.factors)
+            return any(kind is type(node) and not parts - whole for kind, whole in self.sums)
+        return False
+
+
+def _is_plain(node: Node) -> bool:
+    """Nothing in it could be wrong but a name: no operator, no number."""
+    if isinstance(node, Name):
+        return True
+    if isinstance(node, Elem):
+        return _is_plain(node.base) and all(isinstance(i, (Name, Num)) for i in node.indices)
+    return isinstance(node, Call) and node.order == 0 and all(map(_is_plain, node.args))
+
+
+def _check_mention(node: Node, known: _Known) -> str:
+    if not _is_plain(node) and not known.contains(node):
+        raise FormulaError(
+            "this expression occurs in no checked formula of the page", *node.span,
+            "claim something about it (=, \\le, …), define it with `:=`, or put a claim `<!--= … -->` behind it")  # fmt: skip
+    return "提及"
+
+
+def _check_enumeration(statements: list[Statement], scope: Scope) -> str:
+    """``z_1, \\ldots, z_N`` runs over the whole family."""
+    ends = [statements[0].body, statements[-1].body]
+    bases = [e.base for e in ends if isinstance(e, Elem) and isinstance(e.base, Name)]
+    if len(bases) == 2 and bases[0] == bases[1]:
+        owner = scope.family(bases[0].name) or scope.find(bases[0].name)
+        size = owner.shape[-1] if owner and owner.shape else None
+        if size and ends[0].indices[-1] == Num("1") and ends[1].indices[-1] in (Name(size), Num(size)):
+            return "提及"
+    raise FormulaError(
+        "an enumeration names the first and the last of a family", statements[0].span[0], statements[-1].span[1],
+        "write z_1, \\ldots, z_N with the family's own size")  # fmt: skip
+
+
+# ---- checks ----------------------------------------------------------------------------------
+
+
+def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known) -> list[Check]:
+    math = formula.math
+    exempt = page.comment_behind(math.outer_end, "exempt")
+    loose = page.comment_behind(math.outer_end, "loose") is not None
+    if exempt is not None:
+        return [_check(page, math, lambda: _exempted(page, formula, scope, known, exempt.value))]
+    if formula.error is not None:
+        return [_check(page, math, lambda: _raise(formula.error))]
+    if formula.condition is not None:
+        return []
+    statements = formula.reading.statements
+    if formula.reading.enumerates and all(s.kind == "mention" for s in statements):
+        return [_check(page, math, lambda: _check_enumeration(statements, scope))]
+    claimed = [s for s in statements if s.kind == "claim"]
+    mentioned = [s for s in statements if s.kind == "mention" and not _is_plain(s.body)]
+    made = []
+    for statement in claimed:
+        conditions = [*formula.conditions, *statement.conditions]
+        made.append(_check(
+            page, math,
+            lambda s=statement, c=conditions: claims.check_claim(math.tex, s.body, c, scope, loose), statement))  # fmt: skip
+    for statement in mentioned:
+        made.append(_check(page, math, lambda s=statement: _check_mention(s.body, known), statement))
+    if loose and not claimed:
+        made.append(_check(page, math, lambda: _raise(FormulaError("`loose` stands behind a formula that claims nothing"))))
+    return made
+
+
+def _check(page: Page, math: Math, run, statement: Statement | None = None) -> Check:
+    start = statement.span[0] if statement else 0
+    name = " ".join(math.tex[start : statement.span[1] if statement else None].split())
+
+    def checked() -> str:
+        try:
+            return run()
+        except FormulaError as error:
+            raise page_error(page, math, error) from None
+        except ArithmeticError as error:
+            raise page_error(page, math, FormulaError(f"cannot be evaluated: {error}", start)) from None
+
+    return Check("formula", page.at(math.start + start), name[:60], checked)
+
+
+def _raise(error: FormulaError):
+    raise error
+
+
+def _exempted(page: Page, formula: _Formula, scope: Scope, known: _Known, reason: str) -> str:
+    if not reason:
+        raise FormulaError("an exemption needs its reason", fix="<!-- exempt: 理由 -->")
+    try:
+        if formula.error is not None:
+            raise formula.error
+        for statement in formula.reading.statements if formula.reading else ():
+            if statement.kind == "claim":
+                claims.check_claim(formula.math.tex, statement.body, [*formula.conditions, *statement.conditions], scope)
+            elif statement.kind == "mention":
+                _check_mention(statement.body, known)
+    except (FormulaError, ArithmeticError):
+        return f"豁免：{reason}"
+    raise FormulaError("this formula passes its check: the exemption is not needed", fix="remove the comment")
+
+
+def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
+    """Definitions, declarations and conditions that nothing uses: each an error where it stands."""
+    made = []
+    broken = any(f.error is not None for f in formulas)
+    for formula in formulas:
+        if formula.condition is not None and not broken and not _condition_used(formula, formulas, scope):
+            made.append(_check(page, formula.math, lambda: _raise(FormulaError(
+                "no claim of this sentence depends on this condition",
+                fix="end the sentence later, or write it without 当/若/设/令/取"))))  # fmt: skip
+    if broken:
+        return made
+    ties = tie_uses(page, scope)
+    for symbol in scope.all():
+        if symbol.uses or symbol.name in ties:
+            continue
+        if symbol.definition is not None:
+            where, what = page.at(symbol.where), "is defined and never used: a definition serves a claim or a tie"
+        else:
+            where, what = _declared_at(page, symbol), "is declared and never used"
+
+        def complain(where=where, what=what, name=symbol.name):
+            raise PageError(where, f"`{name}` {what}")
+
+        made.append(Check("formula", where, f"unused {symbol.name}", complain))
+    return made
+
+
+def _declared_at(page: Page, symbol):
+    name = f"{symbol.name}_{','.join(symbol.indices)}" if symbol.kind == "family" else symbol.name
+    for key in page.front.get("symbols") or {}:
+        if str(key).replace("{", "").replace("}", "").replace(" ", "") in (name, name.replace(",", "")):
+            return page.front_at("symbols", key)
+    return page.front_at("symbols")
+
+
+def tie_uses(page: Page, scope: Scope) -> set[str]:
+    """Names that the page's ties to code refer to."""
+    names: set[str] = set()
+    for tie in page.front.get("ties") or []:
+        texts = [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")] if isinstance(tie, dict) else []
+        texts += list((tie.get("args") or {}).values()) if isinstance(tie, dict) else []
+        for text in texts:
+            try:
+                _, uses = read_expression(str(text), scope)
+            except FormulaError:
+                continue
+            names |= {name for _, name in uses}
+    return names
+
+
+__all__ = ["formula_checks", "formula_scope", "page_error", "All", "Chain"]

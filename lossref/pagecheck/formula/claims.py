@@ -1,0 +1,374 @@
+r"""Is a claim true?  A chain of relations, tried link by link at every point.
+
+``=``      equal to 50 digits, or to 80 digits of the largest summand where both cancel;
+           two sides that are 0 at every point prove nothing and are refused
+``\approx``  the decimal is the other side, rounded to the digits written
+``\le``    holds everywhere and is attained somewhere; ``<`` holds and is never attained;
+           both must be tight, or the bound says less than it seems to
+``\in``    the very domain declared, or, for what is defined, a set it fills to its ends
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from . import values as v
+from .domains import Between, Finite
+from .evaluate import Evaluator, Point, same
+from .points import SEED, Given, Needs, describe, domain_of, points
+from .scope import Scope
+from .syntax import (
+    Chain, Const, Elem, Integral, Expectation, Interval, Limit, Mul, Name, Neg, Node, Num, Optimum, Pow, SetOf,
+    Space, Tuple,
+)  # fmt: skip
+from .tokens import FormulaError
+from .values import Matrix, Undefined, mp
+
+POINTS = 6
+RELATIVE = mp.mpf(10) ** -50
+ABSOLUTE = mp.mpf(10) ** -80  # of the largest summand
+TIGHT = mp.mpf(10) ** -3
+MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
+NUMERIC = "数值核对"
+
+
+@dataclass
+class Link:
+    left: Node
+    relation: str
+    right: Node
+
+
+@dataclass
+class Trial:
+    """One link at one point."""
+
+    left: object
+    right: object
+    scale: object
+    point: Point
+    env: dict
+    needs: Needs
+
+
+def check_claim(tex: str, chain: Chain, conditions: list[Node], scope: Scope, loose: bool = False) -> str:
+    """Check every link; FormulaError explains the first that fails.  Returns how it was checked."""
+    chain, conditions = _limits(chain, conditions, scope)
+    links = [Link(a, r, b) for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:])]
+    tight = False
+    for link in links:
+        if link.relation == "\\in":
+            _check_membership(tex, link, conditions, scope, loose)
+        elif link.relation in MIRROR:
+            tight |= _check_inequality(tex, link, conditions, scope, loose)
+        else:
+            _check_equality(tex, link, conditions, scope)
+    if loose and not any(link.relation in MIRROR or link.relation == "\\in" for link in links):
+        raise FormulaError("`loose` stands behind a formula without an inequality", *chain.span, "remove the comment")
+    if loose and tight:
+        raise FormulaError("this inequality is tight: `loose` is not needed", *chain.span, "remove the comment")
+    return NUMERIC
+
+
+def _limits(chain: Chain, conditions: list[Node], scope: Scope) -> tuple[Chain, list[Node]]:
+    r"""``当 z\to\infty 时 f(z)\to 1`` is a limit."""
+    if "\\to" not in chain.relations:
+        return chain, conditions
+    given = Given(scope, conditions)
+    if chain.relations != ("\\to",) or len(given.limits) != 1:
+        raise FormulaError(
+            "`\\to` claims a limit and needs to be told of what", *chain.span,
+            "write \\lim_{z\\to\\infty} f(z) = 1, or 当 $z\\to\\infty$ before it")  # fmt: skip
+    name, to = given.limits[0]
+    rest = [c for c in conditions if not (isinstance(c, Chain) and c.relations == ("\\to",))]
+    body, target = chain.sides
+    return Chain((Limit(name, to, "", body, span=body.span), target), ("=",), span=chain.span), rest
+
+
+# ---- trying ----------------------------------------------------------------------------------
+
+
+def _trials(link: Link, conditions: list[Node], scope: Scope, special: bool = False, skip_undefined: bool = False):
+    count = 12 if special else POINTS
+    for point, env, needs in points(scope, [link.left, link.right], conditions, count, special):
+        evaluator = Evaluator(scope, point)
+        try:
+            left = evaluator.eval(link.left, env)
+            right = evaluator.eval(link.right, env)
+        except Undefined as error:
+            if skip_undefined:
+                continue
+            raise FormulaError(
+                f"has no value at a point of the declared domain: {error}\n  at {describe(point, env, needs)}",
+                link.left.span[0], link.right.span[1],
+                "restrict the domain in the front matter, or say 当 … before the formula") from None  # fmt: skip
+        yield Trial(left, right, evaluator.scale, point, env, needs)
+
+
+def _tolerances(link: Link) -> tuple:
+    kinds = {type(n) for side in (link.left, link.right) for n in side.walk()}
+    if Integral in kinds or Expectation in kinds and any(
+        isinstance(n, Expectation) and n.law in ("Normal", "Laplace") for s in (link.left, link.right) for n in s.walk()
+    ):
+        return mp.mpf(10) ** -12, mp.mpf(10) ** -15
+    if Limit in kinds:
+        return mp.mpf(10) ** -15, mp.mpf(10) ** -18
+    if Optimum in kinds:
+        return mp.mpf(10) ** -30, mp.mpf(10) ** -50
+    return RELATIVE, ABSOLUTE
+
+
+def _pairs(trial: Trial, link: Link):
+    left, right = trial.left, trial.right
+    if isinstance(left, Matrix) and not isinstance(right, Matrix) and _is_zero(link.right):
+        right = left.map(lambda _: v.ZERO)
+    if isinstance(right, Matrix) and not isinstance(left, Matrix) and _is_zero(link.left):
+        left = right.map(lambda _: v.ZERO)
+    if isinstance(left, Matrix) != isinstance(right, Matrix) or (isinstance(left, Matrix) and left.shape != right.shape):
+        raise FormulaError(
+            f"the two sides differ in shape: {_shape(left)} and {_shape(right)}", link.left.span[0], link.right.span[1],
+            "a vector is a column; is an index or a ^\\top missing?")  # fmt: skip
+    if isinstance(left, Matrix):
+        return list(zip(left.entries(), right.entries()))
+    return [(left, right)]
+
+
+def _shape(value) -> str:
+    return f"{value.shape[0]}×{value.shape[1]}" if isinstance(value, Matrix) else "a number"
+
+
+# ---- equality --------------------------------------------------------------------------------
+
+
+def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) -> None:
+    if link.relation == "\\approx":
+        return _check_rounding(tex, link, conditions, scope)
+    relative, absolute = _tolerances(link)
+    approximate = 0 if relative == RELATIVE else 1  # a limit or integral is as good as its digits
+    alive = _is_zero(link.left) or _is_zero(link.right)
+    seen = 0
+    failure: Trial | None = None
+    ratios, gaps = [], []
+    for trial in _trials(link, conditions, scope):
+        seen += 1
+        for a, b in _pairs(trial, link):
+            a, b = v.real(a), v.real(b)
+            gap = abs(a - b)
+            slack = max(relative * max(abs(a), abs(b)), absolute * max(trial.scale, approximate))
+            equal = gap <= slack or (mp.isinf(a) and a == b)
+            if link.relation == "\\ne":
+                equal = not equal
+            alive = alive or link.relation == "\\ne" or max(abs(a), abs(b)) > slack
+            if not equal:
+                failure = failure or trial
+            if b != 0 and not mp.isinf(b):
+                ratios.append((a / b, trial))
+            gaps.append(a - b)
+    if failure is not None:
+        raise _broken(tex, link, failure, _slip(ratios, gaps))
+    if not seen:
+        raise FormulaError("no point was found to try this at", *link.left.span)
+    if not alive:
+        raise FormulaError(
+            "both sides are 0 at every point tried, which proves nothing", link.left.span[0], link.right.span[1],
+            "is a symbol's domain too narrow?")  # fmt: skip
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, Num) and mp.mpf(node.text) == 0
+
+
+def _broken(tex: str, link: Link, trial: Trial, slip: str = "") -> FormulaError:
+    relation = {"\\approx": "≈", "\\le": "≤", "\\ge": "≥", "\\ne": "≠"}.get(link.relation, link.relation)
+    left, right = _said(tex, link.left), _said(tex, link.right)
+    where = describe(trial.point, trial.env, trial.needs)
+    lines = [
+        f"`{relation}` does not hold",
+        f"  left  {left} = {v.show(trial.left, 15)}",
+        f"  right {right} = {v.show(trial.right, 15)}",
+    ]
+    if where:
+        lines.append(f"  at    {where}  (seed {SEED})")
+    return FormulaError("\n".join(lines), link.left.span[0], link.right.span[1], slip)
+
+
+def _said(tex: str, node: Node) -> str:
+    return re.sub(r"\s+", " ", tex[slice(*node.span)]).strip().rstrip("&\\ ")
+
+
+def _slip(ratios: list, gaps: list) -> str:
+    """A guess at what went wrong, from how the two sides differ."""
+    values = [r for r, _ in ratios]
+    if len(values) >= 2 and all(same(r, values[0]) for r in values) and not same(values[0], mp.mpf(1)):
+        r = values[0]
+        named = {
+            "-1": mp.mpf(-1), "2": mp.mpf(2), "1/2": mp.mpf("0.5"), "ln 10": mp.log(10), "1/ln 10": 1 / mp.log(10),
+            "ln 2": mp.log(2), "1/ln 2": 1 / mp.log(2),
+        }  # fmt: skip
+        for name, value in named.items():
+            if same(r, value):
+                if name == "-1":
+                    return "the sides differ in sign"
+                return f"left is {name} times right: a missing factor{' or another log base' if 'ln' in name else ''}?"
+        return f"left is always {mp.nstr(r, 8)} times right: a missing factor?"
+    for size in sorted({name for _, trial in ratios for name in trial.point.sizes}):
+        for power, text in ((1, size), (-1, f"1/{size}")):
+            if len(values) >= 2 and all(same(r, mp.mpf(t.point.sizes[size]) ** power) for r, t in ratios):
+                if len({t.point.sizes[size] for _, t in ratios}) > 1:
+                    return f"left is {text} times right: is a 1/{size} missing or doubled?"
+    if len(gaps) >= 2 and all(same(g, gaps[0]) for g in gaps):
+        return f"left − right is always {mp.nstr(gaps[0], 8)}: a constant term?"
+    if len(values) >= 2 and all(same(abs(r), mp.mpf(1)) for r in values):
+        return "the sides agree up to a sign"
+    return ""
+
+
+# ---- rounding --------------------------------------------------------------------------------
+
+
+def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) -> None:
+    left, right = _precision(link.left), _precision(link.right)
+    if left is None and right is None:
+        raise FormulaError(
+            "`\\approx` needs a decimal on one side", link.left.span[0], link.right.span[1],
+            "write the number to the digits you want checked")  # fmt: skip
+    for trial in _trials(link, conditions, scope):
+        units = right if right is not None else left
+        pairs = _pairs(trial, link)
+        if len(units) != len(pairs):
+            raise FormulaError(f"{len(units)} decimals for {len(pairs)} numbers", *link.right.span)
+        for (a, b), unit in zip(pairs, units):
+            if abs(v.real(a) - v.real(b)) > unit / 2 * (1 + mp.mpf(10) ** -20):
+                raise _broken(tex, link, trial)
+
+
+def _precision(node: Node) -> list | None:
+    """The unit in the last written place of each decimal, or None if this is no decimal."""
+    if isinstance(node, Num):
+        decimals = len(node.text.split(".")[1]) if "." in node.text else 0
+        return [mp.mpf(10) ** -decimals]
+    if isinstance(node, Neg):
+        return _precision(node.value)
+    if isinstance(node, Tuple):
+        parts = [_precision(item) for item in node.items]
+        return None if None in parts else [unit for part in parts for unit in part]
+    if isinstance(node, Mul) and len(node.factors) == 2:
+        head, tail = node.factors
+        if isinstance(tail, Pow) and tail.base == Num("10") and isinstance(head, Num):
+            power = tail.exponent.value if isinstance(tail.exponent, Neg) else tail.exponent
+            if isinstance(power, Num):
+                sign = -1 if isinstance(tail.exponent, Neg) else 1
+                return [_precision(head)[0] * mp.mpf(10) ** (sign * int(power.text))]
+    return None
+
+
+# ---- inequalities ----------------------------------------------------------------------------
+
+
+def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope, loose: bool) -> bool:
+    """True if the bound is as sharp as its sign says."""
+    strict = link.relation in ("<", ">")
+    sign = 1 if link.relation in ("<", "\\le") else -1
+    attained: Trial | None = None
+    closest, farthest = mp.inf, mp.mpf(0)
+    count = 0
+    for special in (False, True):
+        for trial in _trials(link, conditions, scope, special, skip_undefined=special):
+            for a, b in _pairs(trial, link):
+                count += 1
+                a, b = v.real(a), v.real(b)
+                gap = sign * (b - a)
+                equal = abs(gap) <= max(RELATIVE * max(abs(a), abs(b)), ABSOLUTE * trial.scale)
+                if gap < 0 and not equal:
+                    raise _broken(tex, link, trial)
+                if equal:
+                    attained = attained or trial
+                    if strict:
+                        error = _broken(tex, link, trial)
+                        error.fix = f"the two sides are equal here: write \\{'le' if sign > 0 else 'ge'}"
+                        raise error
+                size = max(abs(a), abs(b))
+                relative = abs(gap) / size if size else mp.mpf(0)
+                if a == 0 or b == 0:
+                    # Against 0 the relative gap says nothing: compare small values with large ones.
+                    farthest = max(farthest, size)
+                    closest = min(closest, size)
+                else:
+                    closest, farthest = min(closest, relative), mp.mpf(1)
+    if count <= 1:
+        return True  # two fixed numbers: nothing to be tight about
+    if attained is None and not strict:
+        if loose:
+            return False
+        raise FormulaError(
+            "equality is never reached", link.left.span[0], link.right.span[1],
+            f"write {'<' if sign > 0 else '>'}, or `<!-- loose: 理由 -->` behind the formula")  # fmt: skip
+    approached = attained is not None or (farthest > 0 and closest <= TIGHT * farthest)
+    if not approached and not loose:
+        raise FormulaError(
+            f"the bound is not tight: the sides never come closer than {mp.nstr(closest, 4)} of their size",
+            link.left.span[0], link.right.span[1], "give the sharp bound, or `<!-- loose: 理由 -->` behind the formula")  # fmt: skip
+    return bool(approached)
+
+
+# ---- membership ------------------------------------------------------------------------------
+
+
+def _check_membership(tex: str, link: Link, conditions: list[Node], scope: Scope, loose: bool) -> None:
+    node, target = link.left, link.right
+    if isinstance(node, (Name, Elem)):
+        name = node.name if isinstance(node, Name) else node.base.name
+        symbol = (scope.family(name) if isinstance(node, Elem) else None) or scope.find(name) or scope.family(name)
+        if symbol is not None and symbol.kind == "index":
+            return _check_index_range(symbol.shape[0], target)
+        if symbol is not None and symbol.domain is not None and not conditions:
+            return _check_declared(symbol, target)
+    for point, env, needs in points(scope, [node], conditions, 24 if isinstance(target, SetOf) else 12):
+        evaluator = Evaluator(scope, point)
+        value = evaluator.eval(node, env)
+        if not evaluator.member(value, target, env):
+            lines = [f"`∈` does not hold", f"  {_said(tex, node)} = {v.show(value, 15)}",
+                     f"  at    {describe(point, env, needs)}  (seed {SEED})"]  # fmt: skip
+            raise FormulaError("\n".join(lines), node.span[0], target.span[1])
+    if isinstance(target, Interval):
+        for end, relation, closed in (
+            (target.low, ">", target.low_closed), (target.high, "<", target.high_closed)):  # fmt: skip
+            if isinstance(end, Const) or isinstance(end, Neg) and isinstance(end.value, Const):
+                continue
+            relation = {"<": "\\le", ">": "\\ge"}[relation] if closed else relation
+            _check_inequality(tex, Link(node, relation, end), conditions, scope, loose)
+
+
+def _check_index_range(size: str, target: Node) -> None:
+    want = Num(size) if size.isdigit() else Name(size)
+    if not (isinstance(target, SetOf) and target.dots and target.items[0] == Num("1") and target.items[-1] == want):
+        raise FormulaError(f"this index is declared to run over {{1, …, {size}}}", *target.span)
+
+
+def _check_declared(symbol, target: Node) -> None:
+    """A page that says where a symbol lives must say what the front matter says."""
+    domain = symbol.domain
+    wrong = FormulaError(
+        f"`{symbol.name}` is declared `in: {domain.text}`", *target.span,
+        "make the page and the front matter say the same")  # fmt: skip
+    if isinstance(target, Space):
+        shape = tuple(n.name if isinstance(n, Name) else getattr(n, "text", "") for n in target.shape)
+        declared = () if symbol.kind == "family" else symbol.shape
+        if domain.text != "real" or shape != declared:
+            raise wrong
+        return
+    if isinstance(target, SetOf):
+        items = [Evaluator(Scope(), Point()).number(i, {}) for i in target.items]
+        if target.dots:
+            items = [mp.mpf(i) for i in range(int(items[0]), int(items[-1]) + 1)]
+        if not isinstance(domain, Finite) or sorted(items) != sorted(map(mp.mpf, domain.items)):
+            raise wrong
+        return
+    said = domain_of(target)
+    if not isinstance(said, Between) or not isinstance(domain, Between):
+        raise wrong
+    if (said.low, said.high, said.low_closed, said.high_closed) != (
+        domain.low, domain.high, domain.low_closed, domain.high_closed):  # fmt: skip
+        raise wrong
+

@@ -1,0 +1,500 @@
+r"""What an expression is worth at a point.
+
+A point gives every declared symbol a value.  Definitions are followed as they
+are met, so a derivative taken by a defined symbol holds that symbol as the
+variable, and one taken by what it is defined through goes on into it: the chain
+rule as a reader applies it.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from . import values as v
+from .scope import Scope, Symbol
+from .syntax import (
+    Add, All, Big, Call, Cases, Chain, Const, Derivative, Div, Elem, Expectation, Hadamard, Indicator, Integral,
+    Interval, Limit, Mul, Nabla, Name, Neg, Node, Num, Optimum, Pow, Range, SetOf, Space, Transpose, Tuple,
+)  # fmt: skip
+from .tokens import FormulaError
+from .values import ONE, ZERO, Matrix, Undefined, mp
+
+Key = tuple  # ('plain', name) or ('family'|'entry', name, index, …)
+
+SAME = mp.mpf(10) ** -60  # two numbers this close, relatively, are one
+
+
+@dataclass
+class Point:
+    """Sizes and values: ``plain[name]`` is a number or column, ``families[base][(i, j)]`` a number."""
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    plain: dict[str, Any] = field(default_factory=dict)
+    families: dict[str, dict[tuple[int, ...], Any]] = field(default_factory=dict)
+    cuts: dict[str, Any] = field(default_factory=dict)  # defined symbols that a condition holds fixed
+
+
+FUNCTIONS: dict[str, Callable] = {
+    "log": v.log, "exp": v.exp, "sqrt": v.sqrt, "sin": v.sin, "cos": v.cos, "tanh": v.tanh, "sinh": v.sinh,
+    "cosh": v.cosh, "arctan": v.arctan, "erf": v.erf, "gamma": v.gamma, "digamma": v.digamma,
+    "trigamma": v.trigamma, "sigmoid": v.sigmoid, "softplus": v.softplus, "sign": v.sign, "abs": v.absolute,
+    "softmax": v.softmax, "diag": v.diag, "tr": v.trace, "clip": v.clip, "norm": v.norm,
+    "norm1": lambda a: v.norm(a, 1), "inner": v.inner,
+}  # fmt: skip
+
+
+class Evaluator:
+    """Evaluates at one point.  ``scale`` grows to the largest summand met: the yardstick for 'equals 0'."""
+
+    def __init__(self, scope: Scope, point: Point):
+        self.scope = scope
+        self.point = point
+        self.overrides: dict[Key, Any] = {("plain", name): value for name, value in point.cuts.items()}
+        self.memo: dict[Key, Any] = {}
+        self.reads: set[tuple[str, str]] = set()
+        self.scale = ZERO
+        self.depth = 0
+
+    # ---- symbols ----
+
+    @contextmanager
+    def override(self, key: Key, value):
+        """Hold a symbol at ``value``; whatever was computed from it before is forgotten meanwhile."""
+        memo, self.memo = self.memo, {}
+        missing = object()
+        before = self.overrides.get(key, missing)
+        self.overrides[key] = value
+        try:
+            yield
+        finally:
+            self.memo = memo
+            if before is missing:
+                del self.overrides[key]
+            else:
+                self.overrides[key] = before
+
+    def plain(self, name: str):
+        key = ("plain", name)
+        self.reads.add(key)
+        if key in self.overrides:
+            return self.overrides[key]
+        if key in self.memo:
+            return self.memo[key]
+        symbol = self.scope.plain[name]
+        if symbol.kind == "size":
+            return mp.mpf(self.point.sizes[name])
+        if symbol.kind == "index":
+            raise FormulaError(f"the index `{name}` is not bound here", fix="does the sum end before it? use brackets")
+        if symbol.definition is not None:
+            value = self.defined(symbol, {})
+        elif name in self.point.plain:
+            value = self.point.plain[name]
+        else:
+            raise FormulaError(f"`{name}` has no value here")
+        if symbol.kind == "vector":
+            value = self._entries_overridden(name, value)
+        self.memo[key] = value
+        return value
+
+    def _entries_overridden(self, name: str, value: Matrix) -> Matrix:
+        changed = {key[2:]: x for key, x in self.overrides.items() if key[:2] == ("entry", name)}
+        if not changed:
+            return value
+        return Matrix(tuple(
+            tuple(changed.get((i, j) if value.shape[1] > 1 else (i,), x) for j, x in enumerate(row, 1))
+            for i, row in enumerate(value.rows, 1)))  # fmt: skip
+
+    def element(self, symbol: Symbol, index: tuple[int, ...]):
+        """One member of a family."""
+        self.reads.add(("family", symbol.name))
+        key = ("family", symbol.name, *index)
+        if key in self.overrides:
+            return self.overrides[key]
+        if key in self.memo:
+            return self.memo[key]
+        if len(index) != len(symbol.indices):
+            raise FormulaError(f"`{symbol.name}` has {len(symbol.indices)} index(es), got {len(index)}")
+        for i, size in zip(index, symbol.shape):
+            if not 1 <= i <= self.size(size):
+                raise Undefined(f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}")
+        if symbol.definition is not None:
+            value = self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index))))
+        else:
+            value = self.point.families[symbol.name][index]
+        self.memo[key] = value
+        return value
+
+    def defined(self, symbol: Symbol, env: dict):
+        self.depth += 1
+        if self.depth > 200:
+            raise FormulaError(f"the definition of `{symbol.name}` leads back to itself")
+        try:
+            return self.eval(symbol.definition.body, env)
+        finally:
+            self.depth -= 1
+
+    def size(self, name: str) -> int:
+        return int(name) if name.isdigit() else self.point.sizes[name]
+
+    def whole_family(self, symbol: Symbol) -> Matrix:
+        lengths = [self.size(s) for s in symbol.shape]
+        if len(lengths) == 1:
+            return v.column(self.element(symbol, (i,)) for i in range(1, lengths[0] + 1))
+        if len(lengths) == 2:
+            return Matrix(tuple(
+                tuple(self.element(symbol, (i, j)) for j in range(1, lengths[1] + 1))
+                for i in range(1, lengths[0] + 1)))  # fmt: skip
+        raise FormulaError(f"`{symbol.name}` has more than two indices: write them")
+
+    # ---- expressions ----
+
+    def eval(self, node: Node, env: dict):
+        return getattr(self, "_" + type(node).__name__)(node, env)
+
+    def number(self, node: Node, env: dict):
+        value = v.real(self.eval(node, env))
+        if isinstance(value, Matrix):
+            raise Undefined("a number is wanted here, not a vector")
+        return value
+
+    def integer(self, node: Node, env: dict) -> int:
+        value = self.number(node, env)
+        if value != mp.floor(value):
+            raise Undefined(f"an index must be an integer, got {v.show(value)}")
+        return int(value)
+
+    def _Num(self, node: Num, env):
+        return mp.mpf(node.text)
+
+    def _Const(self, node: Const, env):
+        return {"e": +mp.e, "pi": +mp.pi, "inf": mp.inf}[node.name]
+
+    def _Name(self, node: Name, env):
+        if node.name in env:
+            return env[node.name]
+        if node.name in self.scope.plain:
+            return self.plain(node.name)
+        return self.whole_family(self.scope.families[node.name])
+
+    def _Elem(self, node: Elem, env):
+        index = tuple(self.integer(i, env) for i in node.indices)
+        base = node.base
+        if isinstance(base, Name) and base.name not in env:
+            family = self.scope.family(base.name)
+            if family is not None:
+                return self.element(family, index)
+        value = self.eval(base, env)
+        if not isinstance(value, Matrix):
+            raise Undefined("an element is taken of something that is one number")
+        row, col = (index[0], 1) if len(index) == 1 and value.is_vector else (*index, 0)[:2]
+        if not (1 <= row <= value.shape[0] and 1 <= col <= value.shape[1]):
+            raise Undefined(f"element {index} lies outside the {value.shape[0]}×{value.shape[1]} shape")
+        return value.rows[row - 1][col - 1]
+
+    def _Neg(self, node: Neg, env):
+        return v.neg(self.eval(node.value, env))
+
+    def _Add(self, node: Add, env):
+        return self.sum(self.eval(term, env) for term in node.terms)
+
+    def sum(self, items):
+        result = None
+        for item in items:
+            self._measure(item)
+            result = item if result is None else v.add(result, item)
+        return ZERO if result is None else result
+
+    def _measure(self, value) -> None:
+        for x in value.entries() if isinstance(value, Matrix) else (value,):
+            size = abs(v.real(x))
+            if size > self.scale and size < mp.inf:
+                self.scale = size
+
+    def _Mul(self, node: Mul, env):
+        result = None
+        undefined = None
+        for factor in node.factors:
+            try:
+                value = self.eval(factor, env)
+            except Undefined as error:
+                # 0·log 0 = 0, on pages that say so.
+                if "0 log 0 = 0" not in self.scope.conventions or str(error) not in ("log of 0", "division by 0"):
+                    raise
+                undefined = error
+                continue
+            result = value if result is None else v.mul(result, value)
+        if undefined is not None:
+            if result is None or not v.is_zero(result):
+                raise undefined
+            return ZERO
+        return result
+
+    def _Hadamard(self, node: Hadamard, env):
+        left, right = self.eval(node.left, env), self.eval(node.right, env)
+        if not (isinstance(left, Matrix) and isinstance(right, Matrix)):
+            raise Undefined("\\odot multiplies two vectors entry by entry")
+        return left.zip(right, v.mul)
+
+    def _Div(self, node: Div, env):
+        return v.div(self.eval(node.top, env), self.eval(node.bottom, env))
+
+    def _Pow(self, node: Pow, env):
+        if isinstance(node.base, Const) and node.base.name == "e":
+            return v.exp(self.eval(node.exponent, env))
+        return v.power(self.eval(node.base, env), self.eval(node.exponent, env))
+
+    def _Transpose(self, node: Transpose, env):
+        value = self.eval(node.value, env)
+        return value.transposed() if isinstance(value, Matrix) else value
+
+    def _Tuple(self, node: Tuple, env):
+        items = [self.eval(item, env) for item in node.items]
+        if all(isinstance(x, Matrix) and x.is_vector for x in items):
+            return Matrix(tuple(tuple(x.entries()) for x in items))
+        return v.column(items)
+
+    def _Call(self, node: Call, env):
+        symbol = self.scope.find(node.name)
+        if symbol is not None and symbol.kind == "function":
+            self.reads.add(("plain", node.name))
+            parameters = symbol.definition.parameters
+            args = [self.eval(a, env) for a in node.args]
+            return self.differentiated(
+                lambda x: self.defined(symbol, {**dict(zip(parameters, args)), parameters[0]: x}), args[0], node.order)
+        args = [self.eval(a, env) for a in node.args]
+        if node.name in ("max", "min"):
+            items = args[0].entries() if len(args) == 1 and isinstance(args[0], Matrix) else args
+            return (v.largest if node.name == "max" else v.smallest)(items)
+        if node.name == "kronecker":
+            return ONE if v.real(args[0]) == v.real(args[1]) else ZERO
+        function = FUNCTIONS[node.name]
+        if node.order:
+            return self.differentiated(function, args[0], node.order)
+        return function(*args)
+
+    def differentiated(self, function: Callable, x, order: int):
+        if order == 0:
+            return function(x)
+        tag = v.new_tag()
+        return v.part(self.differentiated(function, v.seed(x, tag), order - 1), tag)
+
+    # ---- derivatives ----
+
+    def _Derivative(self, node: Derivative, env):
+        return self.derive(node.of, list(node.by), env)
+
+    def derive(self, of: Node, by: list[Node], env: dict):
+        if not by:
+            return self.eval(of, env)
+        variable, rest = by[0], by[1:]
+        tag = v.new_tag()
+        if isinstance(variable, Name) and variable.name in env:
+            inner = {**env, variable.name: v.seed(env[variable.name], tag)}
+            return v.part(self.derive(of, rest, inner), tag)
+        key, value = self.variable(variable, env)
+        reads, self.reads = self.reads, set()
+        with self.override(key, v.seed(value, tag)):
+            result = self.derive(of, rest, env)
+        touched = key[:2] in self.reads or ("plain" if key[0] == "entry" else key[0], key[1]) in self.reads
+        self.reads |= reads
+        if not touched:
+            raise FormulaError(
+                f"what is differentiated does not depend on `{key[1]}` through the page's definitions",
+                *variable.span, "define it through that symbol, or differentiate by the one it is written in")  # fmt: skip
+        return v.part(result, tag)
+
+    def variable(self, node: Node, env: dict) -> tuple[Key, Any]:
+        """The key and present value of what is differentiated by."""
+        if isinstance(node, Name):
+            value = self.eval(node, env)
+            if isinstance(value, Matrix):
+                raise FormulaError(f"`{node.name}` is a vector", *node.span, "write \\nabla_{z} or \\partial z_i")
+            return ("plain", node.name), value
+        assert isinstance(node, Elem) and isinstance(node.base, Name)
+        index = tuple(self.integer(i, env) for i in node.indices)
+        family = self.scope.family(node.base.name)
+        if family is not None:
+            return ("family", family.name, *index), self.element(family, index)
+        return ("entry", node.base.name, *index), self.eval(node, env)
+
+    def _Nabla(self, node: Nabla, env):
+        """Entry by entry through ``derive``, so that a vector and its components cannot disagree."""
+        value = self.eval(node.by, env)
+        if not isinstance(node.by, Name) or not isinstance(value, Matrix) or not value.is_vector:
+            raise FormulaError("\\nabla is taken by a vector", *node.by.span)
+        entries = [Elem(node.by, (Num(str(i)),), span=node.by.span) for i in range(1, value.shape[0] + 1)]
+        if node.order == 1:
+            return v.column(self.derive(node.of, [a], env) for a in entries)
+        return Matrix(tuple(tuple(self.derive(node.of, [a, b], env) for b in entries) for a in entries))
+
+    # ---- operators over a range ----
+
+    def indices(self, node: Range, env: dict) -> list:
+        if isinstance(node.low, SetOf):
+            items = self.set_items(node.low, env)
+        else:
+            low, high = self.integer(node.low, env), self.integer(node.high, env)
+            if high - low > 10_000:
+                raise Undefined(f"a sum over {high - low} terms is too long to check")
+            items = [mp.mpf(i) for i in range(low, high + 1)]
+        if node.where is None:
+            return items
+        return [i for i in items if self.holds(node.where, {**env, node.index: i})]
+
+    def set_items(self, node: SetOf, env: dict) -> list:
+        items = [self.number(item, env) for item in node.items]
+        if node.dots:
+            return [mp.mpf(i) for i in range(int(items[0]), int(items[-1]) + 1)]
+        return items
+
+    def _Big(self, node: Big, env):
+        items = [self.eval(node.body, {**env, node.range.index: i}) for i in self.indices(node.range, env)]
+        if node.op == "sum":
+            return self.sum(items)
+        if node.op == "prod":
+            result = ONE
+            for item in items:
+                result = v.mul(result, item)
+            return result
+        if not items:
+            raise Undefined(f"\\{node.op} over nothing")
+        return (v.largest if node.op == "max" else v.smallest)(items)
+
+    def _Cases(self, node: Cases, env):
+        for value, condition in node.branches:
+            if condition is None or self.holds(condition, env):
+                return self.eval(value, env)
+        raise Undefined("no case applies")
+
+    def _Indicator(self, node: Indicator, env):
+        return ONE if self.holds(node.condition, env) else ZERO
+
+    # ---- limits, optima, integrals ----
+
+    def along(self, variable: str, body: Node, env: dict) -> Callable:
+        """``body`` as a function of one variable, a local or a symbol of the page."""
+
+        def function(x):
+            if variable in env or variable not in self.scope.plain:
+                return self.eval(body, {**env, variable: x})
+            with self.override(("plain", variable), x):
+                return self.eval(body, env)
+
+        return function
+
+    def _Limit(self, node: Limit, env):
+        function = self.along(node.variable, node.body, env)
+        to = self.number(node.to, env)
+        sign = -1 if node.side == "-" or to == -mp.inf else 1
+
+        def at(step):
+            return function(mp.mpf(sign) * step if mp.isinf(to) else to + sign / step)
+
+        for far, farther in ((mp.mpf(10) ** 30, mp.mpf(10) ** 32), (mp.mpf(10) ** 5, mp.mpf(10) ** 5 * 3)):
+            try:
+                a, b = at(far), at(farther)
+            except Undefined:
+                continue
+            gap = self.largest_gap(a, b)
+            if gap < mp.mpf(10) ** -20:
+                return b
+        raise Undefined("the limit does not settle numerically")
+
+    @staticmethod
+    def largest_gap(a, b):
+        pairs = zip(a.entries(), b.entries()) if isinstance(a, Matrix) else [(a, b)]
+        return max(abs(v.real(x) - v.real(y)) / max(1, abs(v.real(y))) for x, y in pairs)
+
+    def _Optimum(self, node: Optimum, env):
+        symbol = self.scope.plain[node.variable]
+        from .optimum import extremum  # noqa: PLC0415  (kept out of the way of pages without one)
+
+        sign = -1 if node.op.endswith("max") else 1
+        function = self.along(node.variable, node.body, env)
+        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), symbol.domain)
+        return where if node.op.startswith("arg") else function(where)
+
+    def _Integral(self, node: Integral, env):
+        function = self.along(node.variable, node.body, env)
+        return self.integrate(lambda x: v.real(function(x)), [self.number(node.low, env), self.number(node.high, env)])
+
+    @staticmethod
+    def integrate(function: Callable, ends: list):
+        before = mp.dps
+        mp.dps = 30
+        try:
+            value, error = mp.quad(function, ends, error=True)
+        finally:
+            mp.dps = before
+        if error > mp.mpf(10) ** -15 * max(1, abs(value)):
+            raise Undefined("the integral does not settle numerically")
+        return value
+
+    def _Expectation(self, node: Expectation, env):
+        function = self.along(node.variable, node.body, env)
+        args = [self.eval(p, env) for p in node.parameters]
+        if node.law == "Bernoulli":
+            weights = [v.sub(ONE, args[0]), args[0]]
+            return self.sum(v.mul(w, function(mp.mpf(x))) for x, w in enumerate(weights))
+        if node.law == "Categorical":
+            return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
+        centre, spread = v.real(args[0]), v.real(args[1])
+        if node.law == "Normal":
+            def density(x):
+                return mp.exp(-((x - centre) ** 2) / (2 * spread)) / mp.sqrt(2 * mp.pi * spread)
+        else:
+            def density(x):
+                return mp.exp(-abs(x - centre) / spread) / (2 * spread)
+        return self.integrate(lambda x: v.real(function(x)) * density(x), [-mp.inf, centre, mp.inf])
+
+    # ---- conditions ----
+
+    def holds(self, node: Node, env: dict) -> bool:
+        if isinstance(node, All):
+            return all(self.holds(item, env) for item in node.items)
+        assert isinstance(node, Chain)
+        return all(
+            self.related(left, relation, right, env)
+            for left, relation, right in zip(node.sides, node.relations, node.sides[1:])
+        )
+
+    def related(self, left: Node, relation: str, right: Node, env: dict) -> bool:
+        if relation == "\\in":
+            return self.member(self.eval(left, env), right, env)
+        return compare(self.eval(left, env), relation, self.eval(right, env))
+
+    def member(self, value, node: Node, env: dict) -> bool:
+        if isinstance(node, Space):
+            shape = tuple(self.integer(s, env) for s in node.shape)
+            return (value.shape == (*shape, 1)[:2]) if isinstance(value, Matrix) else not shape
+        numbers = value.entries() if isinstance(value, Matrix) else [value]
+        if isinstance(node, SetOf):
+            items = self.set_items(node, env)
+            return all(any(same(v.real(x), item) for item in items) for x in numbers)
+        assert isinstance(node, Interval)
+        low, high = self.number(node.low, env), self.number(node.high, env)
+        return all(
+            (low <= v.real(x) if node.low_closed else low < v.real(x))
+            and (v.real(x) <= high if node.high_closed else v.real(x) < high)
+            for x in numbers
+        )
+
+
+def same(a, b) -> bool:
+    return bool(a == b or abs(a - b) <= SAME * max(abs(a), abs(b)))
+
+
+def compare(a, relation: str, b) -> bool:
+    if isinstance(a, Matrix) or isinstance(b, Matrix):
+        if not (isinstance(a, Matrix) and isinstance(b, Matrix)) or a.shape != b.shape:
+            raise Undefined("two things of different shape are compared")
+        pairs = list(zip(a.entries(), b.entries()))
+        if relation == "\\ne":
+            return any(compare(x, relation, y) for x, y in pairs)
+        return all(compare(x, relation, y) for x, y in pairs)
+    a, b = v.real(a), v.real(b)
+    equal = same(a, b)
+    return {"=": equal, "\\ne": not equal, "<": a < b and not equal, ">": a > b and not equal,
+            "\\le": a < b or equal, "\\ge": a > b or equal}[relation]  # fmt: skip

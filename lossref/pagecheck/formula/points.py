@@ -1,0 +1,367 @@
+"""The points at which a claim is tried: reproducible, spread over the domain, inside the conditions.
+
+A symbol's k-th value depends on the seed, its name and k alone, so a failure can
+be met again, and two claims on a page see the same points.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Iterator
+
+from . import values as v
+from .domains import Between, Domain, Reals
+from .evaluate import Evaluator, Point
+from .scope import Scope, Symbol
+from .syntax import (
+    All, Big, Call, Chain, Definition, Elem, Expectation, Integral, Interval, Limit, Name, Node, Optimum, Space, Tuple,
+)  # fmt: skip
+from .tokens import FormulaError
+from .values import Matrix, Undefined, mp
+
+SEED = 1
+TRIES = 400  # draws before a condition is called unsatisfiable
+INDEX_CHOICES = 6
+
+
+def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
+    """Names a reader must know to read the expression: everything but bound indices and parameters.
+
+    An element ``z_n`` counts as ``z_``, so that a number ``z`` beside the family is not drawn in.
+    """
+    if isinstance(node, Name):
+        return set() if node.name in bound else {node.name}
+    if isinstance(node, Elem) and isinstance(node.base, Name):
+        own = set() if node.base.name in bound else {node.base.name + "_"}
+        return own.union(*(free_names(i, bound) for i in node.indices))
+    if isinstance(node, Big):
+        inner = bound | {node.range.index}
+        where = free_names(node.range.where, inner) if node.range.where else set()
+        return free_names(node.range.low, bound) | free_names(node.range.high, bound) | where | free_names(node.body, inner)
+    if isinstance(node, Definition):
+        return free_names(node.body, bound | set(node.parameters) | set(node.indices))
+    if isinstance(node, Integral):
+        return free_names(node.low, bound) | free_names(node.high, bound) | free_names(node.body, bound | {node.variable})
+    if isinstance(node, Expectation):
+        parts = set().union(*(free_names(p, bound) for p in node.parameters))
+        return parts | free_names(node.body, bound | {node.variable})
+    if isinstance(node, (Optimum, Limit)):
+        found = free_names(node.body, bound | {node.variable})
+        return found | (free_names(node.to, bound) if isinstance(node, Limit) else set())
+    names: set[str] = set()
+    for child in node.children():
+        names |= free_names(child, bound)
+    if isinstance(node, Call):
+        names.add(node.name)
+    return names
+
+
+class Needs:
+    """What a set of expressions depends on, through the page's definitions."""
+
+    def __init__(self, scope: Scope, nodes: list[Node]):
+        self.scope = scope
+        self.names: set[str] = set()
+        self.base: dict[str, Symbol] = {}
+        self.families: dict[str, Symbol] = {}
+        self.sizes: set[str] = set()
+        self.indices: list[str] = []
+        for node in nodes:
+            for name in sorted(free_names(node)):
+                symbol = scope.find(name)
+                if symbol is not None and symbol.kind == "index":
+                    self._index(name)
+                else:
+                    self._visit(name)
+
+    def _index(self, name: str) -> None:
+        if name not in self.indices:
+            self.indices.append(name)
+        self._size(self.scope.plain[name].shape[0])
+
+    def _size(self, name: str) -> None:
+        if not name.isdigit():
+            self.sizes.add(name)
+
+    def _visit(self, name: str) -> None:
+        if name in self.names:
+            return
+        self.names.add(name)
+        symbol = self._symbol(name)
+        if symbol is None:
+            return
+        for size in symbol.shape:
+            self._size(size)
+        if symbol.kind == "size":
+            self.sizes.add(name)
+        elif symbol.definition is not None:
+            for inner in sorted(free_names(symbol.definition)):
+                found = self.scope.find(inner)
+                if found is None or found.kind != "index":
+                    self._visit(inner)
+        elif symbol.kind == "family":
+            self.families[symbol.name] = symbol
+        elif symbol.kind in ("scalar", "vector"):
+            self.base[symbol.name] = symbol
+
+    def _symbol(self, name: str) -> Symbol | None:
+        if name.endswith("_"):
+            return self.scope.family(name[:-1]) or self.scope.find(name[:-1])
+        return self.scope.find(name) or self.scope.family(name)
+
+
+class Given:
+    """Conditions, sorted into values that fix a symbol and tests that points must pass."""
+
+    def __init__(self, scope: Scope, conditions: list[Node]):
+        self.scope = scope
+        self.assign: list[tuple[Node, Node]] = []
+        self.tests: list[Chain] = []
+        self.limits: list[tuple[str, Node]] = []
+        for condition in conditions:
+            for chain in condition.items if isinstance(condition, All) else (condition,):
+                self._sort(chain)
+
+    def _sort(self, chain: Chain) -> None:
+        for left, relation, right in zip(chain.sides, chain.relations, chain.sides[1:]):
+            if relation == "\\to":
+                if not isinstance(left, Name):
+                    raise FormulaError("only a symbol tends to something", *left.span)
+                self.limits.append((left.name, right))
+            elif relation == "=" and self._assignable(left):
+                self.assign.append((left, right))
+            elif relation == "=" and self._assignable(right):
+                self.assign.append((right, left))
+            elif relation in ("\\approx",):
+                raise FormulaError("a condition is exact", *chain.span, "write = instead of \\approx")
+            else:
+                self.tests.append(Chain((left, right), (relation,), span=chain.span))
+
+    def _assignable(self, node: Node) -> bool:
+        if isinstance(node, Elem):
+            return isinstance(node.base, Name) and (
+                (family := self.scope.family(node.base.name)) is not None and family.definition is None
+            )
+        if not isinstance(node, Name):
+            return False
+        symbol = self.scope.find(node.name)
+        return symbol is not None and symbol.kind in ("scalar", "vector", "size")
+
+
+def points(scope: Scope, nodes: list[Node], conditions: list[Node], count: int, special: bool = False
+           ) -> Iterator[tuple[Point, dict, Needs]]:  # fmt: skip
+    """Points for the given expressions, each with the values of their free indices."""
+    given = Given(scope, conditions)
+    given_nodes = [side for pair in given.assign for side in pair] + list(given.tests)
+    needs = Needs(scope, nodes + given_nodes)
+    own = Needs(scope, nodes)
+    free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
+    for sizes in _size_choices(scope, needs, given):
+        for k in range(count):
+            tries = TRIES if given.tests else 1
+            for attempt in range(tries):
+                point = _draw(scope, needs, sizes, k, attempt, special)
+                envs = list(_index_values(scope, free_indices, point, k))
+                kept = []
+                for env in envs:
+                    chosen = _fixed(scope, point, given, env)
+                    if chosen is not None and _passes(scope, chosen, given, env):
+                        kept.append((chosen, env))
+                if kept:
+                    for chosen, env in kept[:INDEX_CHOICES]:
+                        yield chosen, env, needs
+                    break
+            else:
+                if sizes == _size_choices(scope, needs, given)[-1] and k == 0:
+                    raise Undefined("no point satisfies the conditions")
+            if not (needs.base or needs.families) and not special:
+                break
+
+
+def _filters(given: Given, index: str) -> bool:
+    return any(index in free_names(test) for test in given.tests)
+
+
+def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, int]]:
+    names = sorted(needs.sizes)
+    fixed: dict[str, int] = {}
+    for left, right in given.assign:
+        length = len(right.items) if isinstance(right, Tuple) else None
+        if isinstance(left, Name) and scope.plain[left.name].kind == "size":
+            value = Evaluator(scope, Point()).number(right, {})
+            if value != int(value) or value < 1:
+                raise FormulaError(f"a size is a positive integer, got {v.show(value)}", *right.span)
+            fixed[left.name] = int(value)
+        elif length is not None:
+            symbol = scope.family(left.base.name) if isinstance(left, Elem) else scope.find(left.name)
+            for size, n in zip(symbol.shape, (length, len(right.items[0].items) if isinstance(right.items[0], Tuple) else 1)):
+                if size.isdigit() and int(size) != n:
+                    raise FormulaError(f"`{symbol.name}` has {size} entries, {n} are given", *right.span)
+                if fixed.setdefault(size, n) != n:
+                    raise FormulaError(f"{n} entries are given where `{size}` is already {fixed[size]}", *right.span)
+    choices = [[fixed[name]] if name in fixed else list(scope.plain[name].sizes) for name in names]
+    longest = max(map(len, choices), default=1)
+    picks = []
+    for i in range(longest):
+        pick = {name: values[(i + j) % len(values)] for j, (name, values) in enumerate(zip(names, choices))}
+        if pick not in picks:
+            picks.append(pick)
+    return picks
+
+
+def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: int, special: bool) -> Point:
+    point = Point(dict(sizes))
+
+    def length(name: str) -> int:
+        return int(name) if name.isdigit() else sizes[name]
+
+    def one(domain: Domain, label: str, part: int = 0):
+        rng = random.Random(f"{SEED}/{label}/{part}/{k}/{attempt}")
+        return domain.sample(rng, k + attempt)
+
+    for position, (name, symbol) in enumerate(sorted(needs.base.items())):
+        domain = symbol.domain
+        use_special = special and (k + position) % 4 != 3
+        if symbol.kind == "scalar":
+            specials = domain.specials() if use_special else []
+            point.plain[name] = specials[k % len(specials)] if specials else one(domain, name)
+        elif domain.vector:
+            n = length(symbol.shape[0])
+            options = domain.special_vectors(n) if use_special else []
+            rng = random.Random(f"{SEED}/{name}/{k}/{attempt}")
+            point.plain[name] = options[k % len(options)] if options else domain.sample_vector(rng, k, n)
+        else:
+            shape = [length(s) for s in symbol.shape]
+            rows = [
+                [_entry(domain, one, name, i * 100 + j, k, use_special) for j in range(shape[1] if len(shape) > 1 else 1)]
+                for i in range(shape[0])
+            ]
+            point.plain[name] = Matrix(tuple(map(tuple, rows)))
+    for name, symbol in sorted(needs.families.items()):
+        domain = symbol.domain
+        lengths = [length(s) for s in symbol.shape]
+        table: dict[tuple[int, ...], object] = {}
+        if domain.vector:
+            for outer in itertools.product(*(range(1, n + 1) for n in lengths[:-1])):
+                rng = random.Random(f"{SEED}/{name}/{outer}/{k}/{attempt}")
+                vector = domain.sample_vector(rng, k, lengths[-1])
+                table.update({(*outer, i): x for i, x in enumerate(vector.entries(), 1)})
+        else:
+            for part, index in enumerate(itertools.product(*(range(1, n + 1) for n in lengths))):
+                table[index] = _entry(domain, one, f"{name}_", part, k, special and k % 4 != 3)
+        point.families[name] = table
+    return point
+
+
+def _entry(domain: Domain, one, name: str, part: int, k: int, special: bool):
+    specials = domain.specials() if special else []
+    return specials[(k + part * (k // 4)) % len(specials)] if specials else one(domain, name, part)
+
+
+def _index_values(scope: Scope, names: list[str], point: Point, k: int) -> Iterator[dict]:
+    ranges = []
+    for name in names:
+        size = scope.plain[name].shape[0]
+        n = int(size) if size.isdigit() else point.sizes[size]
+        ranges.append(range(1, n + 1))
+    combinations = list(itertools.product(*ranges))
+    random.Random(f"{SEED}/index/{k}").shuffle(combinations)
+    for combination in combinations:
+        yield {name: mp.mpf(i) for name, i in zip(names, combination)}
+
+
+def _fixed(scope: Scope, point: Point, given: Given, env: dict) -> Point | None:
+    """The point with the conditions' values put in."""
+    if not given.assign:
+        return point
+    point = Point(point.sizes, dict(point.plain), {k: dict(t) for k, t in point.families.items()}, dict(point.cuts))
+    for left, right in given.assign:
+        value = Evaluator(scope, point).eval(right, env)
+        if isinstance(left, Name):
+            symbol = scope.plain[left.name]
+            if symbol.kind == "size":
+                continue
+            if symbol.definition is not None:
+                point.cuts[left.name] = value
+                continue
+            _check_domain(symbol, value, right)
+            point.plain[left.name] = value
+            continue
+        family = scope.family(left.base.name)
+        if isinstance(value, Matrix):
+            rows = value.entries() if len(family.shape) == 1 else value.rows
+            entries = (
+                {(i,): x for i, x in enumerate(rows, 1)} if len(family.shape) == 1
+                else {(i, j): x for i, row in enumerate(rows, 1) for j, x in enumerate(row, 1)}
+            )  # fmt: skip
+        else:
+            keep = [_index(scope, point, i, env) for i in left.indices]
+            entries = {
+                index: value for index in point.families.get(family.name, {})
+                if all(k is None or k == i for k, i in zip(keep, index))
+            }  # fmt: skip
+        for x in entries.values():
+            _check_domain(family, x, right)
+        point.families.setdefault(family.name, {}).update(entries)
+    return point
+
+
+def _index(scope: Scope, point: Point, node: Node, env: dict) -> int | None:
+    """A written index: a number, one of the claim's own indices, or None (for every one)."""
+    if isinstance(node, Name) and node.name not in env and (s := scope.find(node.name)) and s.kind == "index":
+        return None
+    return Evaluator(scope, point).integer(node, env)
+
+
+def _check_domain(symbol: Symbol, value, node: Node) -> None:
+    items = value.entries() if isinstance(value, Matrix) and not symbol.domain.vector else [value]
+    for x in items:
+        if not symbol.domain.contains(x):
+            raise FormulaError(
+                f"{v.show(x)} lies outside the domain of `{symbol.name}` ({symbol.domain.text})", *node.span,
+                "change the value or the declaration in the front matter")  # fmt: skip
+
+
+def _passes(scope: Scope, point: Point, given: Given, env: dict) -> bool:
+    if not given.tests:
+        return True
+    evaluator = Evaluator(scope, point)
+    try:
+        return all(evaluator.holds(test, env) for test in given.tests)
+    except Undefined:
+        return False
+
+
+def describe(point: Point, env: dict, needs: Needs) -> str:
+    """The symbols' values, as a failure prints them."""
+    parts = [f"{name} = {v.show(value)}" for name, value in sorted(env.items())]
+    parts += [f"{name} = {n}" for name, n in sorted(point.sizes.items())]
+    parts += [f"{name} = {v.show(point.plain[name])}" for name in sorted(needs.base)]
+    for name in sorted(needs.families):
+        letters = ",".join(needs.families[name].indices)
+        entries = ", ".join(v.show(x) for x in point.families[name].values())
+        parts.append(f"{name}_{letters} = ({entries})")
+    parts += [f"{name} = {v.show(value)}" for name, value in sorted(point.cuts.items())]
+    return ", ".join(parts)
+
+
+def domain_of(node: Node) -> Domain | None:
+    """The domain a written set stands for, when its ends are plain numbers."""
+    if isinstance(node, Space) and not node.shape:
+        return Reals()
+    if isinstance(node, Interval):
+        ends = [_constant(node.low), _constant(node.high)]
+        if None not in ends:
+            return Between("", float(ends[0]), float(ends[1]), node.low_closed, node.high_closed)
+    return None
+
+
+def _constant(node: Node):
+    if any(isinstance(x, Name) for x in node.walk()):
+        return None
+    try:
+        return Evaluator(Scope(), Point()).number(node, {})
+    except (Undefined, FormulaError):
+        return None
+
