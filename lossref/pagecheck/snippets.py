@@ -25,6 +25,7 @@ import tokenize
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from lossref.pagecheck.limits import page_frame
@@ -123,6 +124,15 @@ class Session:
                 with contextlib.redirect_stdout(io.StringIO()):
                     value = plain(eval(compile(expression, "<claim>", "eval", 0, dont_inherit=True), self._names))
             self.memo[key] = value
+        return self.memo[key]
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is a name of the page or of a module that the page imports."""
+        key = ("knows", self._key(len(self.steps)), word)
+        if key not in self.memo:
+            names = self.namespace(len(self.page.text))
+            modules = [value for value in names.values() if isinstance(value, ModuleType)]
+            self.memo[key] = word in names or any(hasattr(module, word) for module in modules)
         return self.memo[key]
 
     def units(self, index: int) -> list[Unit]:

@@ -154,7 +154,7 @@ _INLINE = re.compile(
 )
 
 
-class _NoDuplicates(yaml.SafeLoader):
+class NoDuplicates(yaml.SafeLoader):
     """YAML's own loader keeps the last of two equal keys: the first symbol would be lost without a word."""
 
     def construct_mapping(self, node, deep=False):
@@ -267,7 +267,7 @@ class Page:
             raise self.error(0, "the front matter is never closed: end it with a line of three dashes (---)")
         self._front_offset = match.start(1)
         try:
-            loader = _NoDuplicates(match[1])
+            loader = NoDuplicates(match[1])
             try:
                 self._front_node = loader.get_single_node()
                 front = loader.construct_document(self._front_node) if self._front_node else {}

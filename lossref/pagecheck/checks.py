@@ -1,0 +1,34 @@
+"""All the checks of a page, in the order of the page: the one place where the kinds of claims come together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lossref.pagecheck.numbers import number_checks
+from lossref.pagecheck.quoted import Record
+from lossref.pagecheck.snippets import Memo, Session, snippet_checks
+from lossref.pagecheck.source import Check, Page
+
+
+def page_checks(
+    page: Page,
+    quoted: Mapping[str, Record],
+    cited: set[str] | None = None,
+    updates: dict[int, tuple[int, list[str]]] | None = None,
+    memo: Memo | None = None,
+    formulas: bool = True,
+) -> list[Check]:
+    """Every claim of a page as a check.
+
+    `cited` gathers the keys of the quotations used; with `updates`, wrong outputs are noted there instead of failing;
+    `memo` keeps what code gave, for the next reading of nearly the same page; `formulas=False` leaves formulas out.
+    """
+    session = Session(page, memo)
+    # Numbers first: they bind names for the code below them.
+    checks = number_checks(page, session, quoted, cited) + snippet_checks(page, session, updates)
+    if formulas:
+        from lossref.pagecheck.formula import formula_checks
+        from lossref.pagecheck.ties import tie_checks
+
+        checks += formula_checks(page, session) + tie_checks(page)
+    return sorted(checks, key=lambda check: (check.location.line, check.location.column))

@@ -1,0 +1,506 @@
+r"""Numbers a reader sees: in prose, tables, headings, captions, alt texts, inline code, and bare in `$…$`.
+
+Each is a claim, and the comment behind it says what it must equal:
+
+    损失为 1.3742<!--= loss.item() -->          an expression of the page's Python at this place
+    0.2994、0.6109<!--= p.tolist() -->           a sequence covers as many numbers as it has values
+    取 16<!--:= x -->                            an input: later expressions use x
+    Cox (1958)<!--= quoted.cox1958 -->           the numbers of a record of docs/data/quoted.yml, in order
+    100<!-- exempt: reason -->                   not checked; counted and reported
+
+Within a block (paragraph, table row …) the numbers between two claims belong to the second of them: all of them, so
+that none goes unchecked.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import re
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from lossref.pagecheck.literals import NUMBER, Number, disagreement, find_numbers, show
+from lossref.pagecheck.quoted import FILE, Record
+from lossref.pagecheck.snippets import Code, Failed, Session, page_code
+from lossref.pagecheck.source import CODE, PROSE, Check, Comment, Math, Page, PageError, spans
+
+
+@dataclass(frozen=True)
+class Category:
+    """Digits that claim nothing, and why."""
+
+    name: str
+    pattern: re.Pattern
+    reason: str
+
+
+CATEGORIES = (
+    Category("loss name", re.compile(r"(?<![\d.])0[-–/]1\s?(?=损失|误差|loss)"), "the zero-one loss is called so"),
+    Category("norm", re.compile(r"(?<=[Ll])[12](?![\w.])"), "L1 and L2 are names of norms and losses"),
+    Category("standard", re.compile(r"(?<=IEEE )754(?!\d)"), "the number of a standard"),
+    Category("standard", re.compile(r"(?<=UTF-)8(?!\d)"), "the name of an encoding"),
+)
+
+# Words with digits in them that are known to be words; others must name something in the page's code.
+_WORDS = re.compile(r"float(?:16|32|64)|bfloat16|u?int(?:8|16|32|64)|F1|[Ll][12]|[123]D")
+_DIGIT_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\d[A-Za-z0-9_]*|\d+[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED = re.compile(r"quoted\.(\w+)")
+
+
+# -- bare numbers in formulas ------------------------------------------------------------------------------------------
+
+
+def closed_number(tex: str, start: int = 0, approx: bool = False) -> Number | None:
+    r"""The number that a formula is, if it is nothing but one: `0.25`, `-10^{-3}`, `\tfrac14`, `8/27`, `1.2\times10^{-5}`."""
+    said = re.sub(r"\\[,;:! ]|\\displaystyle|\\textstyle|\{,\}|\s+", "", tex)
+    percent = said.endswith(r"\%")
+    said = said.removesuffix(r"\%")
+    match = re.fullmatch(r"\{?(?P<sign>[-+−]?)(?P<rest>.*?)\}?", said, re.S)
+    rest = match["rest"]
+    fraction = (
+        re.fullmatch(r"\\[td]?frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))", rest) or re.fullmatch(r"(\d+)()/(\d+)()", rest)
+    )
+    power = re.fullmatch(r"(?:([\d.]+)\\(?:times|cdot))?(\d+)\^(?:\{([-+−]?\d+)\}|(\d))", rest)
+    if fraction:
+        bottom = int(fraction[3] or fraction[4])
+        if not bottom:
+            return None
+        written = f"{match['sign']}{fraction[1] or fraction[2]}/{bottom}"
+    elif power and power[1] and power[2] == "10":
+        written = f"{match['sign']}{power[1]}×10^{{{power[3] or power[4]}}}"
+    elif power and not power[1]:
+        written = f"{match['sign']}{power[2]}^{{{power[3] or power[4]}}}"
+    elif re.fullmatch(r"\d+(\.\d+)?|\.\d+|\d{1,3}(,\d{3})+(\.\d+)?", rest):
+        written = match["sign"] + rest
+    else:
+        return None
+    # 约 in front counts, as in prose.
+    found = find_numbers(("约" if approx else "") + written + ("%" if percent else ""))
+    return replace(found[0], start=start, end=start + len(tex), text=tex) if len(found) == 1 else None
+
+
+# -- which number belongs to which claim -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The numbers between two claims of a block, and the claim that covers them (None behind the last)."""
+
+    numbers: tuple[Number, ...]
+    claim: Comment | None
+
+
+def segments(page: Page) -> list[Segment]:
+    """All the numbers of a page with their claims."""
+    words = _code_words(page)
+    text = page.visible(PROSE, CODE)
+    text = _blank_categories(_blank_executed(page, text, words))
+    maths = {}
+    for math in page.maths:
+        approx = bool(re.search(r"(?:约|大约|近|接近|约为|≈)[\s*]*$", text[max(0, math.outer_start - 12) : math.outer_start]))
+        try:
+            number = closed_number(math.tex, math.start, approx)
+        except ValueError as problem:
+            raise page.error(math.start, f"{problem}") from None
+        if number:
+            maths[math.outer_start] = (math, number)
+    claims = [c for c in page.comments if c.kind in ("=", ":=") or (c.kind == "exempt" and not _behind_formula(page, c))]
+    odd = re.search(r"[¼-¾⅐-⅞²³¹⁰-⁹⁺⁻₀-₉]", _blank_numbers(text))
+    if odd:
+        raise page.error(odd.start(), f"{odd[0]}: write it as a formula ($x^2$, $\\tfrac12$), or 10⁻³ as a whole number")
+    found, used = [], set()
+    for block in page.blocks:
+        if block.kind == "fence":
+            continue
+        try:
+            numbers = find_numbers(text[block.start : block.end], block.start)
+        except ValueError as problem:
+            raise page.error(block.start, f"{problem}") from None
+        numbers += [number for at, (_, number) in maths.items() if block.start <= at < block.end]
+        numbers.sort(key=lambda number: number.start)
+        for claim in claims:
+            if not block.start <= claim.start < block.end:
+                continue
+            used.add(claim)
+            before = [number for number in numbers if number.end <= claim.start]
+            numbers = numbers[len(before) :]
+            found.append(Segment(tuple(before), claim))
+        if numbers:
+            found.append(Segment(tuple(numbers), None))
+    for claim in claims:
+        if claim not in used:
+            raise page.error(claim.start, _nothing_before(claim))
+    return found
+
+
+def _nothing_before(claim: Comment) -> str:
+    said = "exempt: …" if claim.kind == "exempt" else f"{claim.kind} {claim.value}"
+    return f"<!--{said} --> has no number before it in its paragraph, cell row or heading that is not already claimed"
+
+
+def _behind_formula(page: Page, comment: Comment) -> bool:
+    """Whether an exemption stands behind a formula that is more than a number; then it is the formula's."""
+    for math in page.maths:
+        if comment in page.comments_behind(math.outer_end):
+            try:
+                return closed_number(math.tex) is None
+            except ValueError:
+                return True
+    return False
+
+
+def is_bare_number(math: Math) -> bool:
+    """Whether a formula is only a number, and so belongs here."""
+    try:
+        return closed_number(math.tex) is not None
+    except ValueError:
+        return True
+
+
+def _code_words(page: Page) -> str:
+    """What the page runs and prints, as one text to look words up in."""
+    said = [code.source for code in page_code(page)]
+    said += [c.value for c in page.comments if c.kind in ("=", ":=")]
+    return "\n".join(said)
+
+
+def _blank_executed(page: Page, text: str, words: str) -> str:
+    """Blank inline code that is a piece of the code which the page runs: it is checked by running."""
+    chars = list(text)
+    squeezed = re.sub(r"\s+", " ", words)
+    for start, end in spans(page.kinds, CODE):
+        said = re.sub(r"\s+", " ", text[start:end]).strip("` ")
+        if re.search(r"[A-Za-z_]", said) and re.search(r"(?<![\w.])" + re.escape(said) + r"(?![\w.]|\s*\d)", squeezed):
+            chars[start:end] = re.sub(r"\S", " ", text[start:end])
+    return "".join(chars)
+
+
+def _blank_numbers(text: str) -> str:
+    return NUMBER.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def _blank_categories(text: str) -> str:
+    for category in CATEGORIES:
+        text = category.pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    return text
+
+
+# -- the checks --------------------------------------------------------------------------------------------------------
+
+
+def number_checks(page: Page, session: Session, quoted: Mapping[str, Record], cited: set[str] | None = None) -> list[Check]:
+    """One check per claim, and one per stretch of numbers without any.  The keys that are quoted go into `cited`."""
+    _check_front(page)
+    checks, expressions = [], []
+    found = segments(page)
+    for segment in found:
+        claim = segment.claim
+        if claim is None:
+            checks.append(_failing(page, segment.numbers[0], segment.numbers))
+            continue
+        if not segment.numbers:
+            raise page.error(claim.start, _nothing_before(claim))
+        if claim.kind == ":=":
+            checks.append(_bind(page, session, segment))
+        elif claim.kind == "exempt":
+            checks.append(_exempt(page, segment))
+        elif match := _QUOTED.fullmatch(claim.value):
+            if cited is not None:
+                cited.add(match[1])
+            checks.append(_check(page, segment, lambda s=segment, key=match[1]: _quote(page, s, quoted, key)))
+        else:
+            expression = _parse(page, claim)
+            expressions.append((claim.start, expression))
+            checks.append(_check(page, segment, lambda s=segment, e=expression: _compare(page, session, s, e)))
+    _check_bindings(page, found, expressions)
+    checks += _word_checks(page, session)
+    checks += _comment_checks(page)
+    return checks
+
+
+def _check(page: Page, segment: Segment, run) -> Check:
+    return Check("number", page.at(segment.numbers[0].start), "number", run)
+
+
+def _failing(page: Page, number: Number, numbers: tuple[Number, ...]) -> Check:
+    def run() -> str:
+        rest = f" (and {len(numbers) - 1} more up to the end of the paragraph)" if len(numbers) > 1 else ""
+        raise page.error(
+            number.start,
+            f"{_as_written(page, number)}{rest}: no claim stands behind this number. Write what it must equal, "
+            f"{_as_written(page, number)}<!--= expression -->; an input is bound by <!--:= name -->, a quotation by "
+            "<!--= quoted.key -->; or say it without digits",
+        )
+
+    return Check("number", page.at(number.start), "number", run)
+
+
+def _as_written(page: Page, number: Number) -> str:
+    written = page.text[number.start : number.end].strip()
+    return f"${written}$" if page.text[number.start - 1 : number.start] == "$" else written
+
+
+def _parse(page: Page, claim: Comment) -> ast.Expression:
+    try:
+        tree = ast.parse(f"({claim.value}\n)", mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
+        said = problem.msg if isinstance(problem, SyntaxError) else str(problem)
+        raise page.error(claim.value_start, f"<!--= {claim.value} -->: this is no Python expression: {said}") from None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
+            raise page.error(claim.value_start, f"<!--= {claim.value} -->: a claim only looks: no :=, await or yield")
+    return tree
+
+
+def _evaluate(page: Page, session: Session, claim: Comment, expression: ast.Expression) -> object:
+    try:
+        return session.value(expression, claim.start)
+    except Failed as failed:
+        raise page.error(claim.start, f"not checked, because the code at line {failed.line} fails") from None
+    except (PageError, KeyboardInterrupt):
+        raise
+    except BaseException as problem:
+        hint = ""
+        if isinstance(problem, NameError):
+            hint = " (is it defined above this place?)"
+        raise page.error(
+            claim.value_start, f"<!--= {claim.value} -->: {type(problem).__name__}: {problem}{hint}"
+        ) from None
+
+
+def _compare(page: Page, session: Session, segment: Segment, expression: ast.Expression) -> str:
+    claim, numbers = segment.claim, segment.numbers
+    for number in numbers:
+        _refuse_repetition(page, claim, expression, number)
+    value = _evaluate(page, session, claim, expression)
+    values = list(_flat(value)) if isinstance(value, list) else [value]
+    if len(values) != len(numbers):
+        first = numbers[0] if len(values) < len(numbers) else None
+        written = "、".join(_as_written(page, number) for number in numbers)
+        have = f"{len(values)} value{'s' * (len(values) != 1)}" if isinstance(value, list) else "one value"
+        raise page.error(
+            first.start if first else claim.start,
+            f"{written}: {len(numbers)} number{'s' * (len(numbers) != 1)} before this claim, but <!--= {claim.value} --> gives "
+            f"{have}, {_shorten(value)}; each number between two claims of a paragraph must be covered",
+        )
+    for position, (number, item) in enumerate(zip(numbers, values, strict=True)):
+        problem = _differs(number, item)
+        if problem:
+            raise page.error(number.start, f"written: {_as_written(page, number)}\n  {problem}, by <!--= {claim.value} -->")
+        _refuse_carried(page, session, claim, expression, number, position)
+    return "计算"
+
+
+def _differs(number: Number, value: object) -> str | None:
+    if isinstance(value, str):
+        if value == number.text or (number.text and re.match(re.escape(number.text) + r"[.+-]", value) and "." in number.text):
+            return None
+        return f"the value is the text {value!r}"
+    if isinstance(value, bool) or value is None or not isinstance(value, (int, float, Fraction)):
+        return f"the value is {_shorten(value)}, which is no number"
+    if number.value is None:
+        return f"the value is {show(value)}, but a version or date is compared as text: give a str"
+    return disagreement(number, value)
+
+
+def _shorten(value: object) -> str:
+    said = repr(value)
+    return said if len(said) < 120 else said[:117] + "…"
+
+
+def _flat(values: list) -> list:
+    for value in values:
+        if isinstance(value, list):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _refuse_repetition(page: Page, claim: Comment, expression: ast.Expression, number: Number) -> None:
+    """A claim computes: an expression that holds the answer already proves nothing."""
+    names = {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+    if not names - set(dir(builtins)):
+        raise page.error(
+            claim.value_start,
+            f"<!--= {claim.value} --> uses nothing of the page, so it only repeats the number: compute it from the page's "
+            "code, or bind an input with <!--:= name -->",
+        )
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip() == number.text:
+            raise _repeats(page, claim, node.value)
+
+
+def _refuse_carried(
+    page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
+) -> None:
+    """Refuse an expression that only hands on a constant: change the constant, and the value changes with it."""
+    for node in ast.walk(expression):
+        if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+            continue
+        if abs(node.value) == float("inf") or number.value is None or abs(Fraction(node.value) - abs(number.value)) > Fraction(1, 10**9) * abs(number.value):
+            continue
+        original = node.value
+        try:
+            node.value = original + 1
+            changed = session.value(expression, claim.start)
+            changed = list(_flat(changed))[position] if isinstance(changed, list) else changed
+            carried = isinstance(changed, (int, float)) and abs(abs(changed) - (original + 1)) <= 1e-9 * (original + 1)
+        except Exception:
+            carried = False
+        finally:
+            node.value = original
+        if carried:
+            raise _repeats(page, claim, original)
+
+
+def _repeats(page: Page, claim: Comment, constant: object) -> PageError:
+    return page.error(
+        claim.value_start,
+        f"<!--= {claim.value} --> contains {constant!r} itself, the number it should compute: derive it, or bind the input "
+        "with <!--:= name -->",
+    )
+
+
+def _bind(page: Page, session: Session, segment: Segment) -> Check:
+    claim, numbers = segment.claim, segment.numbers
+    names = [name.strip() for name in claim.value.split(",")]
+    for name in names:
+        if not name.isidentifier():
+            raise page.error(claim.value_start, f"<!--:= {claim.value} -->: {name!r} is no name; write <!--:= x --> or <!--:= x, y -->")
+    if len(names) != len(numbers):
+        written = "、".join(_as_written(page, number) for number in numbers)
+        raise page.error(
+            claim.start, f"<!--:= {claim.value} --> binds {len(names)}, but {len(numbers)} numbers stand before it: {written}"
+        )
+    for number in numbers:
+        if number.value is None:
+            raise page.error(number.start, f"{number.text} is a version or a date, not a number to bind")
+    session.bind({name: number.plain for name, number in zip(names, numbers, strict=True)}, claim.start)
+    return _check(page, segment, lambda: "输入")
+
+
+def _check_bindings(page: Page, found: list[Segment], expressions: list[tuple[int, ast.AST]]) -> None:
+    """A name that nothing uses would be a way to write any number at all."""
+    later: list[tuple[int, ast.AST]] = list(expressions)
+    for code in page_code(page):
+        try:
+            later.append((code.offset, ast.parse(code.source)))
+        except (SyntaxError, ValueError):
+            continue  # its own check says so
+    for segment in found:
+        claim = segment.claim
+        if claim is None or claim.kind != ":=":
+            continue
+        for name in (part.strip() for part in claim.value.split(",")):
+            used = any(
+                isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+                for offset, tree in later
+                if offset > claim.start
+                for node in ast.walk(tree)
+            )
+            if not used:
+                raise page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
+
+
+def _exempt(page: Page, segment: Segment) -> Check:
+    claim, numbers = segment.claim, segment.numbers
+    if len(numbers) > 1:
+        raise page.error(
+            numbers[0].start, f"{_as_written(page, numbers[0])}: no claim; the exemption behind covers only the number before it"
+        )
+    return _check(page, segment, lambda: "豁免")
+
+
+def _quote(page: Page, segment: Segment, quoted: Mapping[str, Record], key: str) -> str:
+    record = quoted.get(key)
+    if record is None:
+        raise page.error(segment.claim.start, f"there is no record {key!r} in {FILE}")
+    wanted, written = [n.text for n in record.numbers], [_as_written(page, n) for n in segment.numbers]
+    if [_dashes(text) for text in wanted] != [_dashes(text) for text in written]:
+        at = next((n for n, w in zip(segment.numbers, wanted, strict=False) if _dashes(n.text) != _dashes(w)), segment.numbers[0])
+        raise page.error(
+            at.start,
+            f"written: {'、'.join(written)}\n  quoted:  {'、'.join(wanted)}, the numbers of {key} at {record.location}: {record.cite}",
+        )
+    return "引用"
+
+
+def _dashes(text: str) -> str:
+    return re.sub(r"\s", "", text).replace("−", "-")
+
+
+def _check_front(page: Page) -> None:
+    for key in ("title", "description"):
+        said = page.front.get(key)
+        if said is None:
+            continue
+        text = _blank_categories(said if isinstance(said, str) else str(said))
+        numbers = find_numbers(text)
+        if numbers:
+            raise PageError(page.front_at(key), f"{numbers[0].text}: a number in the {key} cannot carry a claim: say it without digits")
+
+
+# -- words with digits, and code's comments ----------------------------------------------------------------------------
+
+
+def _word_checks(page: Page, session: Session) -> list[Check]:
+    """`float32`, `Conv2d`: not numbers, but a wrong digit makes them name nothing."""
+    checks = []
+    text = page.visible(PROSE, CODE)
+    text = _blank_numbers(text)
+    executed = set(_DIGIT_WORD.findall(_code_words(page)))
+    seen = set()
+    for match in _DIGIT_WORD.finditer(text):
+        word = match[0]
+        if word in executed or _WORDS.fullmatch(word) or word in seen :
+            continue
+        seen.add(word)
+
+        def run(word=word, start=match.start()) -> str:
+            try:
+                if session.knows(word):
+                    return "名称"
+            except Failed as failed:
+                raise page.error(start, f"not checked, because the code at line {failed.line} fails") from None
+            raise page.error(
+                start,
+                f"{word}: a name with a digit that is in none of the page's code nor in a module it imports: is the digit right?",
+            )
+
+        checks.append(Check("number", page.at(match.start()), "name", run))
+    return checks
+
+
+def _comment_checks(page: Page) -> list[Check]:
+    """A number in a comment of the code is read like prose and checked by nothing: refuse it."""
+    for fence in page.fences:
+        header = page.text[fence.start : page.text.index("\n", fence.start)]
+        title = re.search(r"title=\"([^\"]*)\"", header)
+        if title and find_numbers(_blank_categories(title[1])):
+            raise page.error(fence.start + title.start(1), "a number in a fence's title cannot carry a claim: say it without digits")
+        if fence.language != "python" or not fence.run:
+            continue
+        for line, column, said in _comments(fence.code):
+            for number in find_numbers(_blank_categories(said), fence.lines[line][0] + column):
+                raise page.error(
+                    number.start,
+                    f"{number.text}: a number in a code comment is checked by nothing: print it, or say it in the text with a claim",
+                )
+    return []
+
+
+def _comments(code: str) -> list[tuple[int, int, str]]:
+    """The plain comments in code: line (from 0), column, text."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return []  # its own check says so
+    return [
+        (token.start[0] - 1, token.start[1], token.string)
+        for token in tokens
+        if token.type == tokenize.COMMENT and token.string[:2] not in ("#>", "#!")
+    ]

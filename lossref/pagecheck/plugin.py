@@ -1,0 +1,233 @@
+"""The pytest plugin: every claim of every page is an item.
+
+    pytest docs/losses/bce.md          one page
+    pytest                             all pages and all tests
+    pytest --update-docs               rewrite the `#>` outputs that differ, and nothing else
+    pytest --pagecheck-report=FILE     write what was checked, and how, as JSON
+
+Pages are README.md and the .md files under docs/.  A failure is printed as `docs/losses/bce.md:LINE:COLUMN: …`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lossref.pagecheck.checks import page_checks
+from lossref.pagecheck.limits import SECONDS, run_check
+from lossref.pagecheck.quoted import Record, read_quoted
+from lossref.pagecheck.snippets import apply_updates
+from lossref.pagecheck.source import Check, PageError, read_page
+
+_NAMES = {"formula": "formulas", "number": "numbers", "snippet": "snippets", "tie": "ties", "page": "pages"}
+
+
+@dataclass
+class Run:
+    """What one run of pytest knows about its pages."""
+
+    root: Path
+    seconds: float
+    updating: bool
+    report: Path | None
+    stderr: int | None
+    quoted: dict[str, Record] | None = None
+    cited: set[str] = field(default_factory=set)
+    collected: set[str] = field(default_factory=set)
+    updates: dict[Path, dict] = field(default_factory=dict)
+    results: list[tuple[Check, str]] = field(default_factory=list)  # label, or '' for a failure
+
+    def records(self) -> dict[str, Record]:
+        if self.quoted is None:
+            self.quoted = read_quoted(self.root)
+        return self.quoted
+
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("pagecheck", "pages whose every claim is a test")
+    group.addoption("--update-docs", action="store_true", help="rewrite the outputs (#> lines) on pages that differ")
+    group.addoption("--pagecheck-report", metavar="FILE", help="write what was checked on each page to FILE, as JSON")
+    group.addoption(
+        "--pagecheck-timeout", metavar="SECONDS", type=float, default=SECONDS, help="limit for one check (default: %(default)g)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    report = config.getoption("--pagecheck-report")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        stderr = os.dup(2)  # the real one: the last words of a hanging C call must be seen
+    config.stash[RUN] = Run(
+        root=config.rootpath,
+        seconds=config.getoption("--pagecheck-timeout"),
+        updating=config.getoption("--update-docs"),
+        report=Path(report) if report else None,
+        stderr=stderr,
+    )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    run = config.stash.get(RUN, None)
+    if run is not None and run.stderr is not None:
+        os.close(run.stderr)
+        run.stderr = None
+
+
+def is_page(path: Path, root: Path) -> bool:
+    """README.md and the Markdown files below docs/."""
+    try:
+        parts = path.relative_to(root).parts
+    except ValueError:
+        return False
+    return path.suffix == ".md" and (parts == ("README.md",) or (len(parts) > 1 and parts[0] == "docs"))
+
+
+def all_pages(root: Path) -> list[Path]:
+    return [page for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))] if page.exists()]
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if is_page(file_path, parent.config.rootpath):
+        return PageFile.from_parent(parent, path=file_path)
+    return None
+
+
+class PageFile(pytest.File):
+    """A page; its items are its claims."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        run = self.config.stash[RUN]
+        shown = self.path.relative_to(run.root).as_posix()
+        run.collected.add(shown)
+        updates = run.updates.setdefault(self.path, {}) if run.updating else None
+        try:
+            page = read_page(self.path, run.root)
+            checks = page_checks(page, run.records(), run.cited, updates)
+        except PageError as problem:
+            checks = [_failing(problem)]
+        seen: Counter[str] = Counter()
+        for check in checks:
+            name = f"L{check.location.line} {check.name}"
+            seen[name] += 1
+            yield PageItem.from_parent(self, name=name if seen[name] == 1 else f"{name} #{seen[name]}", check=check)
+
+
+def _failing(problem: PageError) -> Check:
+    def run() -> str:
+        raise problem
+
+    return Check("page", problem.location, "page", run)
+
+
+class PageItem(pytest.Item):
+    """A claim."""
+
+    def __init__(self, *, check: Check, **kwargs):
+        super().__init__(**kwargs)
+        self.check = check
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        try:
+            label = run_check(self.check, run.seconds, run.stderr)
+        except BaseException:
+            run.results.append((self.check, ""))
+            raise
+        run.results.append((self.check, label))
+
+    def repr_failure(self, excinfo, style=None):
+        if isinstance(excinfo.value, PageError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self):
+        return self.path, self.check.location.line - 1, f"{self.check.location.path}::{self.name}"
+
+
+class UnusedQuotes(pytest.Item):
+    """Records that no page quotes; asked only when every page has been collected."""
+
+    def __init__(self, *, run: Run, **kwargs):
+        super().__init__(**kwargs)
+        self.run = run
+
+    def runtest(self) -> None:
+        unused = [record for key, record in self.run.records().items() if key not in self.run.cited]
+        if unused:
+            raise PageError(unused[0].location, f"no page quotes {', '.join(record.key for record in unused)}: remove it, or quote it")
+
+    def repr_failure(self, excinfo, style=None):
+        return str(excinfo.value) if isinstance(excinfo.value, PageError) else super().repr_failure(excinfo, style)
+
+    def reportinfo(self):
+        return self.path, 0, self.name
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    run = config.stash[RUN]
+    pages = {page.relative_to(run.root).as_posix() for page in all_pages(run.root)}
+    if pages and pages <= run.collected and (run.root / "docs/data/quoted.yml").exists():
+        items.append(UnusedQuotes.from_parent(session, name="docs/data/quoted.yml::every record is quoted", run=run))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    run = session.config.stash[RUN]
+    for path, updates in run.updates.items():
+        if updates:
+            path.write_bytes(apply_updates(path.read_bytes(), updates))
+    if run.report:
+        run.report.parent.mkdir(parents=True, exist_ok=True)
+        run.report.write_text(json.dumps(report(run), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def report(run: Run) -> dict:
+    """Per page: how many checks of each kind ended with which label, and where each is."""
+    pages: dict[str, dict] = {}
+    for check, label in run.results:
+        page = pages.setdefault(check.location.path, {"counts": {}, "checks": []})
+        counts = page["counts"].setdefault(check.kind, {})
+        counts[label or "failed"] = counts.get(label or "failed", 0) + 1
+        page["checks"].append(
+            {"line": check.location.line, "column": check.location.column, "kind": check.kind, "label": label or "failed"}
+        )
+    quoted = {
+        key: {"cite": record.cite, "source": record.source, "obtained": record.obtained}
+        for key, record in (run.quoted or {}).items()
+        if key in run.cited
+    }
+    return {"pages": pages, "quoted": quoted}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    run = config.stash[RUN]
+    for line in summary(run):
+        terminalreporter.write_line(line)
+
+
+def summary(run: Run) -> Iterator[str]:
+    if run.results:
+        counts = Counter(check.kind for check, _ in run.results)
+        pages = len({check.location.path for check, _ in run.results})
+        exempt = sum(label.startswith("豁免") for _, label in run.results)
+        failed = sum(not label for _, label in run.results)
+        parts = [f"{counts[kind]} {name if counts[kind] != 1 else name[:-1]}" for kind, name in _NAMES.items() if counts[kind]]
+        yield (
+            f"pagecheck: {', '.join(parts)} on {pages} page{'s' * (pages != 1)}"
+            f"{f'; {exempt} exempt' if exempt else ''}{f'; {failed} failed' if failed else ''}"
+        )
+    for path, updates in run.updates.items():
+        if updates:
+            yield f"pagecheck: {len(updates)} output{'s' * (len(updates) != 1)} rewritten in {path.relative_to(run.root).as_posix()}"
+
+
