@@ -108,6 +108,12 @@ def segments(page: Page) -> list[Segment]:
             raise page.error(math.start, f"{problem}") from None
         if number:
             maths[math.outer_start] = (math, number)
+        elif claim := page.comment_behind(math.outer_end, "=", ":="):
+            raise page.error(
+                claim.start,
+                "a claim behind a formula that is more than a number: the formula is checked by itself; take the claim away, "
+                "or write the number outside the formula",
+            )
     claims = [c for c in page.comments if c.kind in ("=", ":=") or (c.kind == "exempt" and not _behind_formula(page, c))]
     odd = re.search(r"[¼-¾⅐-⅞²³¹⁰-⁹⁺⁻₀-₉]", _blank_numbers(text))
     if odd:
@@ -174,7 +180,8 @@ def _blank_executed(page: Page, text: str, words: str) -> str:
     squeezed = re.sub(r"\s+", " ", words)
     for start, end in spans(page.kinds, CODE):
         said = re.sub(r"\s+", " ", text[start:end]).strip("` ")
-        if re.search(r"[A-Za-z_]", said) and re.search(r"(?<![\w.])" + re.escape(said) + r"(?![\w.]|\s*\d)", squeezed):
+        before = r"(?<!\w)" if re.match("[A-Za-z_]", said) else r"(?<![\w.])"  # `squeeze(1)` may be a method
+        if re.search(r"[A-Za-z_]", said) and re.search(before + re.escape(said) + r"(?![\w.]|\s*\d)", squeezed):
             chars[start:end] = re.sub(r"\S", " ", text[start:end])
     return "".join(chars)
 
@@ -391,19 +398,23 @@ def _check_bindings(page: Page, found: list[Segment], expressions: list[tuple[in
             later.append((code.offset, ast.parse(code.source)))
         except (SyntaxError, ValueError):
             continue  # its own check says so
-    for segment in found:
-        claim = segment.claim
-        if claim is None or claim.kind != ":=":
-            continue
-        for name in (part.strip() for part in claim.value.split(",")):
-            used = any(
-                isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
-                for offset, tree in later
-                if offset > claim.start
-                for node in ast.walk(tree)
-            )
-            if not used:
-                raise page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
+    bindings = [
+        (segment.claim, name.strip())
+        for segment in found
+        if segment.claim and segment.claim.kind == ":="
+        for name in segment.claim.value.split(",")
+    ]
+    for claim, name in bindings:
+        # Up to where the name gets another value.
+        end = min((other.start for other, again in bindings if again == name and other.start > claim.start), default=len(page.text))
+        used = any(
+            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+            for offset, tree in later
+            if claim.start < offset < end
+            for node in ast.walk(tree)
+        )
+        if not used:
+            raise page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
 
 
 def _exempt(page: Page, segment: Segment) -> Check:
@@ -412,7 +423,7 @@ def _exempt(page: Page, segment: Segment) -> Check:
         raise page.error(
             numbers[0].start, f"{_as_written(page, numbers[0])}: no claim; the exemption behind covers only the number before it"
         )
-    return _check(page, segment, lambda: "豁免")
+    return _check(page, segment, lambda: f"豁免：{claim.value}")
 
 
 def _quote(page: Page, segment: Segment, quoted: Mapping[str, Record], key: str) -> str:

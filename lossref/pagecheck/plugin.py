@@ -117,7 +117,7 @@ class PageFile(pytest.File):
             checks = [_failing(problem)]
         seen: Counter[str] = Counter()
         for check in checks:
-            name = f"L{check.location.line} {check.name}"
+            name = f"L{check.location.line} {check.kind}"
             seen[name] += 1
             yield PageItem.from_parent(self, name=name if seen[name] == 1 else f"{name} #{seen[name]}", check=check)
 
@@ -197,7 +197,8 @@ def report(run: Run) -> dict:
     for check, label in run.results:
         page = pages.setdefault(check.location.path, {"counts": {}, "checks": []})
         counts = page["counts"].setdefault(check.kind, {})
-        counts[label or "failed"] = counts.get(label or "failed", 0) + 1
+        short = label.partition("：")[0] or "failed"
+        counts[short] = counts.get(short, 0) + 1
         page["checks"].append(
             {"line": check.location.line, "column": check.location.column, "kind": check.kind, "label": label or "failed"}
         )

@@ -311,6 +311,9 @@ class Page:
         if end < 0:
             raise self.error(start, "this comment is never closed: end it with -->")
         body = self.text[start + 4 : end]
+        fence = re.search(r"^[> \t]*(?:```|~~~)", body, re.M)
+        if fence:
+            raise self.error(start + 4 + fence.end(), "a fence inside a comment is rendered all the same: take it out")
         stripped = body.strip()
         value_start = start + 4 + len(body) - len(body.lstrip())
         match = _COMMENT.match(stripped)
@@ -344,7 +347,7 @@ class Page:
         """Read the fence that begins on the line at `start`, by the same rules as pymdownx.superfences."""
         line = self._line(start)
         prefix = re.match(r"[> \t]*", line)[0]
-        listed = re.match(r"[> \t]*(?:(?:[-*+]|\d+\.)[ \t]+)+(?=```|~~~)", line)
+        listed = re.match(r"[> \t]*(?:[-*+]|\d+\.)[ \t]+(?:(?:[-*+]|\d+\.)[ \t]+|>[ \t]?)*(?=```|~~~)", line)
         if listed:
             raise self.error(
                 start + listed.end(),
@@ -549,6 +552,11 @@ class Page:
                 if task:
                     self._mark(content, task.end(), MARK)
                 line = (line[0], content, line[2])
+            elif re.match(r"\[\^[^\]\s]+\]:|:[ ]{1,3}(?=\S)", said):  # a footnote, a definition
+                flush()
+                self._open_container(line)
+                if said[0] == ":":
+                    self._mark(line[1], line[1] + 1, MARK)
             current.append(line)
             display_open = self._said(line).startswith("$$") and self._said(line).count("$$") % 2 == 1
         flush()
@@ -609,9 +617,10 @@ class Page:
                 continue
             if what == "code":
                 closing = re.compile(rf"(?<!`){match[0]}(?!`)").search(text, position)
-                if closing:
-                    position = closing.end()
-                    self._mark(start, base + position, CODE)
+                if closing is None:
+                    raise self.error(start, f"this {match[0]} is never closed in its paragraph (a backtick as text is written \\`)")
+                position = closing.end()
+                self._mark(start, base + position, CODE)
             elif what == "math":
                 position = self._read_math(text, match, base, kind, number)
                 if any(a <= match.start() < b for a, b in alts):
