@@ -19,6 +19,8 @@ from .syntax import Add, All, Call, Chain, Definition, Elem, Mul, Name, Neg, Nod
 from .tokens import FormulaError
 
 CONVENTIONS = ("0 log 0 = 0",)
+# 当 $z$ 很大 states no condition: without one of these a formula behind 当 is a mention.
+_RELATION_MARKS = ("=", "<", ">", "\\le", "\\ge", "\\ne", "\\in", "\\to", "\\lt", "\\gt")
 
 
 def page_error(page: Page, math: Math, error: FormulaError) -> PageError:
@@ -80,18 +82,29 @@ class _Formula:
 def formula_checks(page: Page, ns=None, scope: Scope | None = None) -> list[Check]:
     """One check for every formula that says something, and for whatever is declared and never used."""
     scope = formula_scope(page) if scope is None else scope
-    formulas = [_read(page, math, scope) for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None]
+    formulas = _read_all(
+        [math for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None], scope)  # fmt: skip
     _attach_conditions(formulas)
     known = _Known(formulas)
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known)]
     return checks + _unused(page, formulas, scope)
 
 
-def _read(page: Page, math: Math, scope: Scope) -> _Formula:
+def _read_all(maths: list[Math], scope: Scope) -> list[_Formula]:
+    """Read every formula; one that uses a symbol defined further down is read again at the end."""
+    formulas = [_read(math, scope) for math in maths]
+    while True:
+        known = len(scope.all())
+        formulas = [_read(f.math, scope) if f.error is not None else f for f in formulas]
+        if len(scope.all()) == known:
+            return formulas
+
+
+def _read(math: Math, scope: Scope) -> _Formula:
     formula = _Formula(math)
     before = (dict(scope.plain), dict(scope.families))
     try:
-        if math.condition is not None:
+        if math.condition is not None and any(relation in math.tex for relation in _RELATION_MARKS):
             formula.condition, uses = read_condition(math.tex, scope)
         else:
             formula.reading = read(math.tex, scope, math.start)
@@ -105,16 +118,10 @@ def _read(page: Page, math: Math, scope: Scope) -> _Formula:
             (scope.families if kind == "family" else scope.plain)[name].uses += 1
     except FormulaError as error:
         formula.error = error
-        if not _defines_unused(before, scope):
-            scope.plain, scope.families = before
+        scope.plain, scope.families = before
     except RecursionError:
         formula.error = FormulaError("nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`")
     return formula
-
-
-def _defines_unused(before, scope: Scope) -> bool:
-    """Keep what a half-read formula defined: the error is reported where it is, not at every later use."""
-    return len(scope.plain) > len(before[0]) or len(scope.families) > len(before[1])
 
 
 def _closed(definition: Definition, scope: Scope) -> None:
@@ -215,7 +222,7 @@ def _check_enumeration(statements: list[Statement], scope: Scope) -> str:
     ends = [statements[0].body, statements[-1].body]
     bases = [e.base for e in ends if isinstance(e, Elem) and isinstance(e.base, Name)]
     if len(bases) == 2 and bases[0] == bases[1]:
-        owner = scope.family(bases[0].name) or scope.find(bases[0].name)
+        owner = scope.family(bases[0].name, len(ends[0].indices)) or scope.find(bases[0].name)
         size = owner.shape[-1] if owner and owner.shape else None
         if size and ends[0].indices[-1] == Num("1") and ends[1].indices[-1] in (Name(size), Num(size)):
             return "提及"
@@ -303,7 +310,7 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
         return made
     ties = tie_uses(page, scope)
     for symbol in scope.all():
-        if symbol.uses or symbol.name in ties:
+        if symbol.uses or (symbol.key if symbol.kind == "family" else symbol.name) in ties:
             continue
         if symbol.definition is not None:
             where, what = page.at(symbol.where), "is defined and never used: a definition serves a claim or a tie"
@@ -325,9 +332,9 @@ def _declared_at(page: Page, symbol):
     return page.front_at("symbols")
 
 
-def tie_uses(page: Page, scope: Scope) -> set[str]:
+def tie_uses(page: Page, scope: Scope) -> set:
     """Names that the page's ties to code refer to."""
-    names: set[str] = set()
+    names: set = set()
     for tie in page.front.get("ties") or []:
         texts = [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")] if isinstance(tie, dict) else []
         texts += list((tie.get("args") or {}).values()) if isinstance(tie, dict) else []

@@ -15,17 +15,18 @@ from dataclasses import dataclass
 
 from . import values as v
 from .domains import Between, Finite
-from .evaluate import Evaluator, Point, same
-from .points import SEED, Given, Needs, describe, domain_of, points
+from .evaluate import Evaluator, Point, domain_of, same
+from .points import SEED, Given, Needs, describe, points
 from .scope import Scope
 from .syntax import (
-    Chain, Const, Elem, Integral, Expectation, Interval, Limit, Mul, Name, Neg, Node, Num, Optimum, Pow, SetOf,
-    Space, Tuple,
+    Chain, Const, Each, Elem, Expectation, Integral, Interval, Limit, Mul, Name, Neg, Node, Num, Optimum, Pow, Range,
+    SetOf, Space, Tuple,
 )  # fmt: skip
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
 
 POINTS = 6
+SPECIAL_POINTS = 24
 RELATIVE = mp.mpf(10) ** -50
 ABSOLUTE = mp.mpf(10) ** -80  # of the largest summand
 TIGHT = mp.mpf(10) ** -3
@@ -55,7 +56,9 @@ class Trial:
 def check_claim(tex: str, chain: Chain, conditions: list[Node], scope: Scope, loose: bool = False) -> str:
     """Check every link; FormulaError explains the first that fails.  Returns how it was checked."""
     chain, conditions = _limits(chain, conditions, scope)
-    links = [Link(a, r, b) for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:])]
+    links = [
+        Link(_each(a, b, scope), r, _each(b, a, scope)) for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:])
+    ]
     tight = False
     for link in links:
         if link.relation == "\\in":
@@ -86,16 +89,30 @@ def _limits(chain: Chain, conditions: list[Node], scope: Scope) -> tuple[Chain, 
     return Chain((Limit(name, to, "", body, span=body.span), target), ("=",), span=chain.span), rest
 
 
+def _each(side: Node, other: Node, scope: Scope) -> Node:
+    """``p_n`` beside a written vector is the vector of all ``p_n``."""
+    if not isinstance(other, Tuple) or isinstance(side, Tuple):
+        return side
+    indices = Needs(scope, [side]).indices
+    if len(indices) != 1:
+        return side
+    size = scope.plain[indices[0]].shape[0]
+    high = Num(size) if size.isdigit() else Name(size)
+    return Each(Range(indices[0], Num("1"), high), side, span=side.span)
+
+
 # ---- trying ----------------------------------------------------------------------------------
 
 
 def _trials(link: Link, conditions: list[Node], scope: Scope, special: bool = False, skip_undefined: bool = False):
-    count = 12 if special else POINTS
+    count = SPECIAL_POINTS if special else POINTS
     for point, env, needs in points(scope, [link.left, link.right], conditions, count, special):
-        evaluator = Evaluator(scope, point)
         try:
-            left = evaluator.eval(link.left, env)
-            right = evaluator.eval(link.right, env)
+            try:
+                yield _trial(link, scope, point, env, needs)
+            except Undefined:
+                # 1 - σ(300) is 0 to a hundred digits, and not to a thousand.
+                yield _trial(link, scope, point, env, needs, v.MANY_DIGITS)
         except Undefined as error:
             if skip_undefined:
                 continue
@@ -103,7 +120,13 @@ def _trials(link: Link, conditions: list[Node], scope: Scope, special: bool = Fa
                 f"has no value at a point of the declared domain: {error}\n  at {describe(point, env, needs)}",
                 link.left.span[0], link.right.span[1],
                 "restrict the domain in the front matter, or say 当 … before the formula") from None  # fmt: skip
-        yield Trial(left, right, evaluator.scale, point, env, needs)
+
+
+def _trial(link: Link, scope: Scope, point: Point, env: dict, needs: Needs, digits: int = v.DIGITS) -> Trial:
+    evaluator = Evaluator(scope, point)
+    with v.precision(digits):
+        left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)
+        return Trial(left, right, evaluator.scale, point, env, needs)
 
 
 def _tolerances(link: Link) -> tuple:
@@ -130,8 +153,8 @@ def _pairs(trial: Trial, link: Link):
             f"the two sides differ in shape: {_shape(left)} and {_shape(right)}", link.left.span[0], link.right.span[1],
             "a vector is a column; is an index or a ^\\top missing?")  # fmt: skip
     if isinstance(left, Matrix):
-        return list(zip(left.entries(), right.entries()))
-    return [(left, right)]
+        return [(v.real(a), v.real(b)) for a, b in zip(left.entries(), right.entries())]
+    return [(v.real(left), v.real(right))]
 
 
 def _shape(value) -> str:
@@ -145,23 +168,28 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     if link.relation == "\\approx":
         return _check_rounding(tex, link, conditions, scope)
     relative, absolute = _tolerances(link)
-    approximate = 0 if relative == RELATIVE else 1  # a limit or integral is as good as its digits
+    approximate = relative != RELATIVE  # a limit or an integral is as good as its digits, whatever its terms
     alive = _is_zero(link.left) or _is_zero(link.right)
     seen = 0
     failure: Trial | None = None
     ratios, gaps = [], []
+
+    def slack(a, b, trial: Trial):
+        return max(relative * max(abs(a), abs(b)), absolute * (1 if approximate else trial.scale))
+
+    def agree(trial: Trial) -> bool:
+        return all(
+            (abs(a - b) <= slack(a, b, trial) or (mp.isinf(a) and a == b)) != (link.relation == "\\ne")
+            for a, b in _pairs(trial, link)
+        )
+
     for trial in _trials(link, conditions, scope):
         seen += 1
+        if not agree(trial) and not agree(
+            _trial(link, scope, trial.point, trial.env, trial.needs, v.MANY_DIGITS)):  # fmt: skip
+            failure = failure or trial
         for a, b in _pairs(trial, link):
-            a, b = v.real(a), v.real(b)
-            gap = abs(a - b)
-            slack = max(relative * max(abs(a), abs(b)), absolute * max(trial.scale, approximate))
-            equal = gap <= slack or (mp.isinf(a) and a == b)
-            if link.relation == "\\ne":
-                equal = not equal
-            alive = alive or link.relation == "\\ne" or max(abs(a), abs(b)) > slack
-            if not equal:
-                failure = failure or trial
+            alive = alive or link.relation == "\\ne" or max(abs(a), abs(b)) > slack(a, b, trial)
             if b != 0 and not mp.isinf(b):
                 ratios.append((a / b, trial))
             gaps.append(a - b)
@@ -239,7 +267,7 @@ def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         if len(units) != len(pairs):
             raise FormulaError(f"{len(units)} decimals for {len(pairs)} numbers", *link.right.span)
         for (a, b), unit in zip(pairs, units):
-            if abs(v.real(a) - v.real(b)) > unit / 2 * (1 + mp.mpf(10) ** -20):
+            if abs(a - b) > unit / 2 * (1 + mp.mpf(10) ** -20):
                 raise _broken(tex, link, trial)
 
 
@@ -277,7 +305,6 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
         for trial in _trials(link, conditions, scope, special, skip_undefined=special):
             for a, b in _pairs(trial, link):
                 count += 1
-                a, b = v.real(a), v.real(b)
                 gap = sign * (b - a)
                 equal = abs(gap) <= max(RELATIVE * max(abs(a), abs(b)), ABSOLUTE * trial.scale)
                 if gap < 0 and not equal:
@@ -318,8 +345,10 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
 def _check_membership(tex: str, link: Link, conditions: list[Node], scope: Scope, loose: bool) -> None:
     node, target = link.left, link.right
     if isinstance(node, (Name, Elem)):
-        name = node.name if isinstance(node, Name) else node.base.name
-        symbol = (scope.family(name) if isinstance(node, Elem) else None) or scope.find(name) or scope.family(name)
+        if isinstance(node, Name):
+            symbol = scope.find(node.name) or scope.family(node.name)
+        else:
+            symbol = scope.family(node.base.name, len(node.indices)) if isinstance(node.base, Name) else None
         if symbol is not None and symbol.kind == "index":
             return _check_index_range(symbol.shape[0], target)
         if symbol is not None and symbol.domain is not None and not conditions:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from . import values as v
+from .domains import Between, Domain, Reals
+from .optimum import extremum
 from .scope import Scope, Symbol
 from .syntax import (
-    Add, All, Big, Call, Cases, Chain, Const, Derivative, Div, Elem, Expectation, Hadamard, Indicator, Integral,
+    Add, All, Big, Call, Cases, Chain, Const, Derivative, Div, Each, Elem, Expectation, Hadamard, Indicator, Integral,
     Interval, Limit, Mul, Nabla, Name, Neg, Node, Num, Optimum, Pow, Range, SetOf, Space, Transpose, Tuple,
 )  # fmt: skip
 from .tokens import FormulaError
@@ -24,15 +26,16 @@ from .values import ONE, ZERO, Matrix, Undefined, mp
 Key = tuple  # ('plain', name) or ('family'|'entry', name, index, …)
 
 SAME = mp.mpf(10) ** -60  # two numbers this close, relatively, are one
+STEPS = 200_000  # evaluations at one point: a page's formula needs hundreds
 
 
 @dataclass
 class Point:
-    """Sizes and values: ``plain[name]`` is a number or column, ``families[base][(i, j)]`` a number."""
+    """Sizes and values: ``plain[name]`` is a number or column, ``families[base, 2][(i, j)]`` a number."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     plain: dict[str, Any] = field(default_factory=dict)
-    families: dict[str, dict[tuple[int, ...], Any]] = field(default_factory=dict)
+    families: dict[tuple[str, int], dict[tuple[int, ...], Any]] = field(default_factory=dict)
     cuts: dict[str, Any] = field(default_factory=dict)  # defined symbols that a condition holds fixed
 
 
@@ -56,6 +59,7 @@ class Evaluator:
         self.reads: set[tuple[str, str]] = set()
         self.scale = ZERO
         self.depth = 0
+        self.steps = 0
 
     # ---- symbols ----
 
@@ -108,21 +112,19 @@ class Evaluator:
 
     def element(self, symbol: Symbol, index: tuple[int, ...]):
         """One member of a family."""
-        self.reads.add(("family", symbol.name))
-        key = ("family", symbol.name, *index)
+        self.reads.add(("family", symbol.key))
+        key = ("family", symbol.key, *index)
         if key in self.overrides:
             return self.overrides[key]
         if key in self.memo:
             return self.memo[key]
-        if len(index) != len(symbol.indices):
-            raise FormulaError(f"`{symbol.name}` has {len(symbol.indices)} index(es), got {len(index)}")
         for i, size in zip(index, symbol.shape):
             if not 1 <= i <= self.size(size):
                 raise Undefined(f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}")
         if symbol.definition is not None:
             value = self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index))))
         else:
-            value = self.point.families[symbol.name][index]
+            value = self.point.families[symbol.key][index]
         self.memo[key] = value
         return value
 
@@ -151,6 +153,9 @@ class Evaluator:
     # ---- expressions ----
 
     def eval(self, node: Node, env: dict):
+        self.steps += 1
+        if self.steps > STEPS:
+            raise FormulaError("takes too long to evaluate", *node.span, "use smaller sizes, or define parts of it")
         return getattr(self, "_" + type(node).__name__)(node, env)
 
     def number(self, node: Node, env: dict):
@@ -176,13 +181,13 @@ class Evaluator:
             return env[node.name]
         if node.name in self.scope.plain:
             return self.plain(node.name)
-        return self.whole_family(self.scope.families[node.name])
+        return self.whole_family(self.scope.family(node.name))
 
     def _Elem(self, node: Elem, env):
         index = tuple(self.integer(i, env) for i in node.indices)
         base = node.base
         if isinstance(base, Name) and base.name not in env:
-            family = self.scope.family(base.name)
+            family = self.scope.family(base.name, len(index))
             if family is not None:
                 return self.element(family, index)
         value = self.eval(base, env)
@@ -300,8 +305,9 @@ class Evaluator:
         touched = key[:2] in self.reads or ("plain" if key[0] == "entry" else key[0], key[1]) in self.reads
         self.reads |= reads
         if not touched:
+            name = key[1][0] if key[0] == "family" else key[1]
             raise FormulaError(
-                f"what is differentiated does not depend on `{key[1]}` through the page's definitions",
+                f"what is differentiated does not depend on `{name}` through the page's definitions",
                 *variable.span, "define it through that symbol, or differentiate by the one it is written in")  # fmt: skip
         return v.part(result, tag)
 
@@ -314,9 +320,9 @@ class Evaluator:
             return ("plain", node.name), value
         assert isinstance(node, Elem) and isinstance(node.base, Name)
         index = tuple(self.integer(i, env) for i in node.indices)
-        family = self.scope.family(node.base.name)
+        family = self.scope.family(node.base.name, len(index))
         if family is not None:
-            return ("family", family.name, *index), self.element(family, index)
+            return ("family", family.key, *index), self.element(family, index)
         return ("entry", node.base.name, *index), self.eval(node, env)
 
     def _Nabla(self, node: Nabla, env):
@@ -361,6 +367,9 @@ class Evaluator:
         if not items:
             raise Undefined(f"\\{node.op} over nothing")
         return (v.largest if node.op == "max" else v.smallest)(items)
+
+    def _Each(self, node: Each, env):
+        return v.column(self.eval(node.body, {**env, node.range.index: i}) for i in self.indices(node.range, env))
 
     def _Cases(self, node: Cases, env):
         for value, condition in node.branches:
@@ -408,12 +417,12 @@ class Evaluator:
         return max(abs(v.real(x) - v.real(y)) / max(1, abs(v.real(y))) for x, y in pairs)
 
     def _Optimum(self, node: Optimum, env):
-        symbol = self.scope.plain[node.variable]
-        from .optimum import extremum  # noqa: PLC0415  (kept out of the way of pages without one)
-
+        domain = self.scope.plain[node.variable].domain if node.domain is None else domain_of(node.domain)
+        if domain is None:
+            raise FormulaError("the domain must be an interval with numbers as ends", *node.domain.span)
         sign = -1 if node.op.endswith("max") else 1
         function = self.along(node.variable, node.body, env)
-        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), symbol.domain)
+        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), domain)
         return where if node.op.startswith("arg") else function(where)
 
     def _Integral(self, node: Integral, env):
@@ -422,12 +431,8 @@ class Evaluator:
 
     @staticmethod
     def integrate(function: Callable, ends: list):
-        before = mp.dps
-        mp.dps = 30
-        try:
+        with v.precision(30):
             value, error = mp.quad(function, ends, error=True)
-        finally:
-            mp.dps = before
         if error > mp.mpf(10) ** -15 * max(1, abs(value)):
             raise Undefined("the integral does not settle numerically")
         return value
@@ -480,6 +485,17 @@ class Evaluator:
             and (v.real(x) <= high if node.high_closed else v.real(x) < high)
             for x in numbers
         )
+
+
+def domain_of(node: Node) -> Domain | None:
+    """The domain a written set stands for, when its ends are plain numbers."""
+    if isinstance(node, Space) and not node.shape:
+        return Reals()
+    if not isinstance(node, Interval) or any(isinstance(x, Name) for x in node.walk()):
+        return None
+    blank = Evaluator(Scope(), Point())
+    low, high = blank.number(node.low, {}), blank.number(node.high, {})
+    return Between("", float(low), float(high), node.low_closed, node.high_closed)
 
 
 def same(a, b) -> bool:

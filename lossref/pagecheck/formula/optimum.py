@@ -13,7 +13,7 @@ from . import values as v
 from .domains import Between, Domain, Finite, Reals
 from .values import Undefined, mp
 
-_SCAN = 48
+_SCAN = 96
 _HALVINGS = 220
 
 
@@ -46,11 +46,11 @@ def extremum(function: Callable, domain: Domain):
 def _chart(domain: Domain) -> Callable:
     """A map from (-1, 1) onto the domain that is fine in the middle and reaches far out."""
     if isinstance(domain, Reals):
-        return lambda s: mp.sinh(6 * s)
+        return lambda s: mp.sinh(8 * s)
     assert isinstance(domain, Between)
     low, high = mp.mpf(domain.low), mp.mpf(domain.high)
     if mp.isinf(high):
-        return lambda s: low + mp.exp(8 * s)
+        return lambda s: low + mp.exp(16 * s)
     if mp.isinf(low):
-        return lambda s: high - mp.exp(-8 * s)
-    return lambda s: low + (high - low) * v.sigmoid(14 * s)
+        return lambda s: high - mp.exp(-16 * s)
+    return lambda s: low + (high - low) * v.sigmoid(30 * s)

@@ -248,14 +248,14 @@ class Parser:
 
     def element(self, base: Node, start: int) -> Node:
         self.expect("_", "for an element")
-        indices = self.indices(None)
+        indices = self.indices([1, 2])
         return Elem(base, indices, span=self.span(start))
 
-    def indices(self, rank: int | None) -> tuple[Node, ...]:
-        """``_i``, ``_{i,j}``, ``_{ij}`` (for something of rank 2), ``_{n-1}``."""
+    def indices(self, ranks: list[int]) -> tuple[Node, ...]:
+        """``_i``, ``_{i,j}``, ``_{ij}`` (for something that may carry two), ``_{n-1}``."""
         if not self.accept("{"):
             return (self.single_index(),)
-        if rank == 2:
+        if 2 in ranks:
             first, second, close = self.token, self.peek(), self.peek(2)
             if close.is_("}") and first.kind in ("letter", "number") and second.kind in ("letter", "number"):
                 both = (self.single_index(), self.single_index())
@@ -441,25 +441,25 @@ class Parser:
                 return self.named_or_called(full, start)
             if name == "\\delta" and not self.known(name):
                 self.take()
-                return Call("kronecker", self.indices(2), span=self.span(start))
+                return Call("kronecker", self.indices([2]), span=self.span(start))
             owner = self._owner(name)
             if owner is None:
                 raise FormulaError(
                     f"unknown symbol `{full}`", start, self.tokens[behind - 1].end, self.scope.suggestion(full)
                 )
             self.take()
-            self.use(owner)
-            indices = self.indices(self._rank(owner))
+            indices = self.indices(self._ranks(owner))
+            self.use(owner, len(indices))
             return Elem(Name(owner, span=(start, token.end)), indices, span=self.span(start))
         return self.named_or_called(name, start)
 
     def known(self, name: str) -> bool:
-        return name in self.bound or self.scope.find(name) is not None or self.scope.family(name) is not None
+        return name in self.bound or self.scope.find(name) is not None or bool(self.scope.ranks(name))
 
     def _owner(self, name: str) -> str | None:
         """Whose element ``name_i`` is: a family or vector, a parameter, or the plain one of a bold letter."""
         for candidate in (name, self._unbold(name)):
-            if candidate in self.bound or self.scope.family(candidate):
+            if candidate in self.bound or self.scope.ranks(candidate):
                 return candidate
             symbol = self.scope.find(candidate)
             if symbol and symbol.kind in ("vector", "scalar") and (symbol.shape or symbol.definition):
@@ -473,15 +473,20 @@ class Parser:
                 return name[len(bold) : -1]
         return name
 
-    def _rank(self, name: str) -> int | None:
+    def _ranks(self, name: str) -> list[int]:
+        """How many indices ``name`` may carry."""
         if name in self.bound:
-            return None
-        symbol = self.scope.family(name) or self.scope.find(name)
-        return len(symbol.shape) if symbol and symbol.shape else 2 if symbol and symbol.definition else None
+            return [1]
+        if ranks := self.scope.ranks(name):
+            return ranks
+        symbol = self.scope.find(name)
+        return [len(symbol.shape)] if symbol and symbol.shape else [1, 2]
 
-    def use(self, name: str) -> None:
-        if name not in self.bound:
-            self.uses.add(("family" if self.scope.family(name) else "plain", name))
+    def use(self, name: str, rank: int | None = None) -> None:
+        if name in self.bound:
+            return
+        family = self.scope.family(name, rank)
+        self.uses.add(("family", (name, len(family.indices))) if family else ("plain", name))
 
     def named_or_called(self, name: str, start: int) -> Node:
         if name not in self.bound and self.function_name(name) is not None:
@@ -496,8 +501,10 @@ class Parser:
                 self.uses.add(("plain", candidate))
                 return Name(candidate, span=span)
             if self.scope.family(candidate):
-                self.uses.add(("family", candidate))
+                self.use(candidate)
                 return Name(candidate, span=span)
+            if self.scope.ranks(candidate):
+                raise FormulaError(f"`{candidate}` names several families", *span, "write the one you mean with its indices")
         if name in CONSTANTS:
             return Const(CONSTANTS[name], span=span)
         raise FormulaError(f"unknown symbol `{name}`", *span, self.scope.suggestion(name))
@@ -508,7 +515,7 @@ class Parser:
         """The function behind a written name, if it is one: the page's own before the notation's."""
         if self.scope.is_function(name):
             return name
-        if self.scope.find(name) or self.scope.family(name):
+        if self.scope.find(name) or self.scope.ranks(name):
             return None
         if name == "\\sigma":
             return "sigmoid"
@@ -871,27 +878,28 @@ class Parser:
         return self.optimum("arg" + self.take().text[1:], start)
 
     def optimum(self, op: str, start: int) -> Node:
-        variable = self._under(op)
+        variable, domain = self._under(op)
         body = self.product()
-        return Optimum(op, variable, body, span=self.span(start))
+        return Optimum(op, variable, body, domain, span=self.span(start))
 
-    def _under(self, op: str) -> str:
-        """The declared variable under an operator: ``_{p}`` or ``_{p\\in(0,1)}``."""
+    def _under(self, op: str) -> tuple[str, Node | None]:
+        """The variable under an operator, ``_{p}`` or ``_{p\\in(0,1)}``, and the domain if written."""
         self.expect("_", f"to say over what \\{op} runs")
         braced = self.accept("{")
         name, token = self.base()
         while self.token.is_("'"):
             name += self.take().text
         symbol = self.scope.find(name)
-        if symbol is None or symbol.domain is None or symbol.shape:
-            raise self.error(
-                f"`{name}` must be declared as one number with a domain", "symbols: " + name + ": {in: real}", token)  # fmt: skip
+        if symbol is None or symbol.kind != "scalar":
+            raise self.error(f"`{name}` must be one number of the page", self.scope.suggestion(name), token)
         self.use(name)
-        if braced and self.accept("\\in"):
-            self.set()
+        domain = self.set() if braced and self.accept("\\in") else None
+        if domain is None and symbol.domain is None:
+            raise self.error(
+                f"`{name}` is defined, so \\{op} must say where it may lie", f"write _{{{name}\\in(0,1)}}", token)  # fmt: skip
         if braced:
             self.expect("}", "to close the subscript")
-        return name
+        return name, domain
 
     def limit(self) -> Node:
         start = self.take().start

@@ -11,11 +11,11 @@ import random
 from typing import Iterator
 
 from . import values as v
-from .domains import Between, Domain, Reals
+from .domains import Domain
 from .evaluate import Evaluator, Point
 from .scope import Scope, Symbol
 from .syntax import (
-    All, Big, Call, Chain, Definition, Elem, Expectation, Integral, Interval, Limit, Name, Node, Optimum, Space, Tuple,
+    All, Big, Call, Chain, Definition, Each, Elem, Expectation, Integral, Limit, Name, Node, Optimum, SetOf, Tuple,
 )  # fmt: skip
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
@@ -28,14 +28,15 @@ INDEX_CHOICES = 6
 def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
     """Names a reader must know to read the expression: everything but bound indices and parameters.
 
-    An element ``z_n`` counts as ``z_``, so that a number ``z`` beside the family is not drawn in.
+    An element ``z_n`` counts as ``z_`` (``z_{nc}`` as ``z__``), so that a number ``z`` beside the family
+    is not drawn in.
     """
     if isinstance(node, Name):
         return set() if node.name in bound else {node.name}
     if isinstance(node, Elem) and isinstance(node.base, Name):
-        own = set() if node.base.name in bound else {node.base.name + "_"}
+        own = set() if node.base.name in bound else {node.base.name + "_" * len(node.indices)}
         return own.union(*(free_names(i, bound) for i in node.indices))
-    if isinstance(node, Big):
+    if isinstance(node, (Big, Each)):
         inner = bound | {node.range.index}
         where = free_names(node.range.where, inner) if node.range.where else set()
         return free_names(node.range.low, bound) | free_names(node.range.high, bound) | where | free_names(node.body, inner)
@@ -48,6 +49,8 @@ def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
         return parts | free_names(node.body, bound | {node.variable})
     if isinstance(node, (Optimum, Limit)):
         found = free_names(node.body, bound | {node.variable})
+        if isinstance(node, Optimum) and node.domain is not None:
+            found |= free_names(node.domain, bound)
         return found | (free_names(node.to, bound) if isinstance(node, Limit) else set())
     names: set[str] = set()
     for child in node.children():
@@ -64,7 +67,7 @@ class Needs:
         self.scope = scope
         self.names: set[str] = set()
         self.base: dict[str, Symbol] = {}
-        self.families: dict[str, Symbol] = {}
+        self.families: dict[tuple[str, int], Symbol] = {}
         self.sizes: set[str] = set()
         self.indices: list[str] = []
         for node in nodes:
@@ -101,13 +104,14 @@ class Needs:
                 if found is None or found.kind != "index":
                     self._visit(inner)
         elif symbol.kind == "family":
-            self.families[symbol.name] = symbol
+            self.families[symbol.key] = symbol
         elif symbol.kind in ("scalar", "vector"):
             self.base[symbol.name] = symbol
 
     def _symbol(self, name: str) -> Symbol | None:
-        if name.endswith("_"):
-            return self.scope.family(name[:-1]) or self.scope.find(name[:-1])
+        bare = name.rstrip("_")
+        if bare != name:
+            return self.scope.family(bare, len(name) - len(bare)) or self.scope.find(bare)
         return self.scope.find(name) or self.scope.family(name)
 
 
@@ -117,6 +121,7 @@ class Given:
     def __init__(self, scope: Scope, conditions: list[Node]):
         self.scope = scope
         self.assign: list[tuple[Node, Node]] = []
+        self.choose: list[tuple[Node, SetOf]] = []
         self.tests: list[Chain] = []
         self.limits: list[tuple[str, Node]] = []
         for condition in conditions:
@@ -133,7 +138,9 @@ class Given:
                 self.assign.append((left, right))
             elif relation == "=" and self._assignable(right):
                 self.assign.append((right, left))
-            elif relation in ("\\approx",):
+            elif relation == "\\in" and isinstance(right, SetOf) and self._assignable(left):
+                self.choose.append((left, right))
+            elif relation == "\\approx":
                 raise FormulaError("a condition is exact", *chain.span, "write = instead of \\approx")
             else:
                 self.tests.append(Chain((left, right), (relation,), span=chain.span))
@@ -141,7 +148,7 @@ class Given:
     def _assignable(self, node: Node) -> bool:
         if isinstance(node, Elem):
             return isinstance(node.base, Name) and (
-                (family := self.scope.family(node.base.name)) is not None and family.definition is None
+                (family := self.scope.family(node.base.name, len(node.indices))) is not None and family.definition is None
             )
         if not isinstance(node, Name):
             return False
@@ -153,7 +160,7 @@ def points(scope: Scope, nodes: list[Node], conditions: list[Node], count: int, 
            ) -> Iterator[tuple[Point, dict, Needs]]:  # fmt: skip
     """Points for the given expressions, each with the values of their free indices."""
     given = Given(scope, conditions)
-    given_nodes = [side for pair in given.assign for side in pair] + list(given.tests)
+    given_nodes = [side for pair in (*given.assign, *given.choose) for side in pair] + list(given.tests)
     needs = Needs(scope, nodes + given_nodes)
     own = Needs(scope, nodes)
     free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
@@ -165,8 +172,8 @@ def points(scope: Scope, nodes: list[Node], conditions: list[Node], count: int, 
                 envs = list(_index_values(scope, free_indices, point, k))
                 kept = []
                 for env in envs:
-                    chosen = _fixed(scope, point, given, env)
-                    if chosen is not None and _passes(scope, chosen, given, env):
+                    chosen = _fixed(scope, point, given, env, k)
+                    if _passes(scope, chosen, given, env):
                         kept.append((chosen, env))
                 if kept:
                     for chosen, env in kept[:INDEX_CHOICES]:
@@ -194,7 +201,7 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
                 raise FormulaError(f"a size is a positive integer, got {v.show(value)}", *right.span)
             fixed[left.name] = int(value)
         elif length is not None:
-            symbol = scope.family(left.base.name) if isinstance(left, Elem) else scope.find(left.name)
+            symbol = _family(scope, left) if isinstance(left, Elem) else scope.find(left.name)
             for size, n in zip(symbol.shape, (length, len(right.items[0].items) if isinstance(right.items[0], Tuple) else 1)):
                 if size.isdigit() and int(size) != n:
                     raise FormulaError(f"`{symbol.name}` has {size} entries, {n} are given", *right.span)
@@ -220,12 +227,14 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
         rng = random.Random(f"{SEED}/{label}/{part}/{k}/{attempt}")
         return domain.sample(rng, k + attempt)
 
-    for position, (name, symbol) in enumerate(sorted(needs.base.items())):
+    turn = k  # counts through every combination of the symbols' special values
+    for name, symbol in sorted(needs.base.items()):
         domain = symbol.domain
-        use_special = special and (k + position) % 4 != 3
+        use_special = special
         if symbol.kind == "scalar":
-            specials = domain.specials() if use_special else []
-            point.plain[name] = specials[k % len(specials)] if specials else one(domain, name)
+            specials = domain.specials() if special else []
+            point.plain[name] = specials[turn % len(specials)] if specials else one(domain, name)
+            turn //= max(1, len(specials))
         elif domain.vector:
             n = length(symbol.shape[0])
             options = domain.special_vectors(n) if use_special else []
@@ -238,8 +247,8 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
                 for i in range(shape[0])
             ]
             point.plain[name] = Matrix(tuple(map(tuple, rows)))
-    for name, symbol in sorted(needs.families.items()):
-        domain = symbol.domain
+    for key, symbol in sorted(needs.families.items()):
+        domain, name = symbol.domain, symbol.name
         lengths = [length(s) for s in symbol.shape]
         table: dict[tuple[int, ...], object] = {}
         if domain.vector:
@@ -249,8 +258,8 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
                 table.update({(*outer, i): x for i, x in enumerate(vector.entries(), 1)})
         else:
             for part, index in enumerate(itertools.product(*(range(1, n + 1) for n in lengths))):
-                table[index] = _entry(domain, one, f"{name}_", part, k, special and k % 4 != 3)
-        point.families[name] = table
+                table[index] = _entry(domain, one, f"{name}_" + "_" * len(lengths), part, k, special and k % 4 != 3)
+        point.families[key] = table
     return point
 
 
@@ -271,11 +280,23 @@ def _index_values(scope: Scope, names: list[str], point: Point, k: int) -> Itera
         yield {name: mp.mpf(i) for name, i in zip(names, combination)}
 
 
-def _fixed(scope: Scope, point: Point, given: Given, env: dict) -> Point | None:
+def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point:
     """The point with the conditions' values put in."""
-    if not given.assign:
+    if not (given.assign or given.choose):
         return point
-    point = Point(point.sizes, dict(point.plain), {k: dict(t) for k, t in point.families.items()}, dict(point.cuts))
+    point = Point(point.sizes, dict(point.plain), {f: dict(t) for f, t in point.families.items()}, dict(point.cuts))
+    for left, right in given.choose:
+        items = Evaluator(scope, point).set_items(right, env)
+        rng = random.Random(f"{SEED}/choice/{k}")
+        if isinstance(left, Elem):
+            family = _family(scope, left)
+            table = {index: rng.choice(items) for index in point.families[family.key]}
+            for x in table.values():
+                _check_domain(family, x, right)
+            point.families[family.key] = table
+        else:
+            point.plain[left.name] = items[k % len(items)]
+            _check_domain(scope.plain[left.name], point.plain[left.name], right)
     for left, right in given.assign:
         value = Evaluator(scope, point).eval(right, env)
         if isinstance(left, Name):
@@ -288,7 +309,7 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict) -> Point | None:
             _check_domain(symbol, value, right)
             point.plain[left.name] = value
             continue
-        family = scope.family(left.base.name)
+        family = _family(scope, left)
         if isinstance(value, Matrix):
             rows = value.entries() if len(family.shape) == 1 else value.rows
             entries = (
@@ -298,13 +319,18 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict) -> Point | None:
         else:
             keep = [_index(scope, point, i, env) for i in left.indices]
             entries = {
-                index: value for index in point.families.get(family.name, {})
+                index: value for index in point.families.get(family.key, {})
                 if all(k is None or k == i for k, i in zip(keep, index))
             }  # fmt: skip
         for x in entries.values():
             _check_domain(family, x, right)
-        point.families.setdefault(family.name, {}).update(entries)
+        point.families.setdefault(family.key, {}).update(entries)
     return point
+
+
+def _family(scope: Scope, node: Elem) -> Symbol:
+    assert isinstance(node.base, Name)
+    return scope.families[node.base.name, len(node.indices)]
 
 
 def _index(scope: Scope, point: Point, node: Node, env: dict) -> int | None:
@@ -338,30 +364,9 @@ def describe(point: Point, env: dict, needs: Needs) -> str:
     parts = [f"{name} = {v.show(value)}" for name, value in sorted(env.items())]
     parts += [f"{name} = {n}" for name, n in sorted(point.sizes.items())]
     parts += [f"{name} = {v.show(point.plain[name])}" for name in sorted(needs.base)]
-    for name in sorted(needs.families):
-        letters = ",".join(needs.families[name].indices)
-        entries = ", ".join(v.show(x) for x in point.families[name].values())
-        parts.append(f"{name}_{letters} = ({entries})")
+    for key in sorted(needs.families):
+        letters = "".join(needs.families[key].indices)
+        entries = ", ".join(v.show(x) for x in point.families[key].values())
+        parts.append(f"{key[0]}_{letters} = ({entries})")
     parts += [f"{name} = {v.show(value)}" for name, value in sorted(point.cuts.items())]
     return ", ".join(parts)
-
-
-def domain_of(node: Node) -> Domain | None:
-    """The domain a written set stands for, when its ends are plain numbers."""
-    if isinstance(node, Space) and not node.shape:
-        return Reals()
-    if isinstance(node, Interval):
-        ends = [_constant(node.low), _constant(node.high)]
-        if None not in ends:
-            return Between("", float(ends[0]), float(ends[1]), node.low_closed, node.high_closed)
-    return None
-
-
-def _constant(node: Node):
-    if any(isinstance(x, Name) for x in node.walk()):
-        return None
-    try:
-        return Evaluator(Scope(), Point()).number(node, {})
-    except (Undefined, FormulaError):
-        return None
-

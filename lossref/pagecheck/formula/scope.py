@@ -1,7 +1,7 @@
 """The symbols of a page: what the front matter declares and what formulas define.
 
-``z`` (one number), ``z_n`` (a family over the index n) and ``f(z)`` (a function)
-are kept apart by how they are written.  A symbol is introduced once; whatever is
+``z`` (one number), ``z_n`` (a family over the index n), ``z_{nc}`` (one over two
+indices) and ``f(z)`` (a function) are kept apart by how they are written.  A symbol is introduced once; whatever is
 written in a formula must be found here, or it is an error.
 """
 
@@ -39,11 +39,16 @@ class Symbol:
     where: int = 0  # offset in the page of what introduced it
     uses: int = 0
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells families of one name apart."""
+        return self.name, len(self.indices)
+
 
 @dataclass
 class Scope:
     plain: dict[str, Symbol] = field(default_factory=dict)
-    families: dict[str, Symbol] = field(default_factory=dict)
+    families: dict[tuple[str, int], Symbol] = field(default_factory=dict)  # by name and number of indices
     conventions: tuple[str, ...] = ()
 
     # ---- looking up ----
@@ -51,8 +56,15 @@ class Scope:
     def find(self, name: str) -> Symbol | None:
         return self.plain.get(name)
 
-    def family(self, base: str) -> Symbol | None:
-        return self.families.get(base)
+    def family(self, base: str, rank: int | None = None) -> Symbol | None:
+        """The family ``base`` with that many indices; without ``rank``, the only one of that name."""
+        if rank is not None:
+            return self.families.get((base, rank))
+        named = self.ranks(base)
+        return self.families[base, named[0]] if len(named) == 1 else None
+
+    def ranks(self, base: str) -> list[int]:
+        return [rank for name, rank in self.families if name == base]
 
     def is_function(self, name: str) -> bool:
         symbol = self.plain.get(name)
@@ -66,7 +78,7 @@ class Scope:
         return [*self.plain.values(), *self.families.values()]
 
     def suggestion(self, name: str) -> str:
-        known = list(self.plain) + [f"{base}_{','.join(s.indices)}" for base, s in self.families.items()]
+        known = list(self.plain) + [f"{base}_{','.join(s.indices)}" for (base, _), s in self.families.items()]
         close = difflib.get_close_matches(name, known, 1, 0.6)
         hint = f"did you mean `{close[0]}`? Otherwise " if close else ""
         return f"{hint}declare it under `symbols:` in the front matter or define it with `:=`"
@@ -75,11 +87,12 @@ class Scope:
 
     def add(self, symbol: Symbol, start: int = 0, end: int = 1) -> None:
         table = self.families if symbol.kind == "family" else self.plain
-        if symbol.name in table:
+        key = symbol.key if symbol.kind == "family" else symbol.name
+        if key in table:
             raise FormulaError(
                 f"`{symbol.name}` is introduced a second time", start, end,
                 "a symbol has one meaning on a page; choose another name, or `=` if this is a claim")  # fmt: skip
-        table[symbol.name] = symbol
+        table[key] = symbol
 
     def define(self, definition: Definition, where: int) -> Symbol:
         kind = "function" if definition.parameters else "family" if definition.indices else "scalar"

@@ -65,7 +65,7 @@ def read_symbol(tex: str, scope: Scope) -> tuple[str, str | None]:
 class _Statements(Parser):
     def __init__(self, tex: str, scope: Scope):
         super().__init__(tex, scope)
-        self.tokens = _rows(self.tokens)
+        self.tokens, self.remarks = _rows(self.tokens)
 
     def symbol_parts(self) -> tuple[str, str | None]:
         if not (self.token.kind == "letter" or self.token.kind == "command"):
@@ -112,6 +112,9 @@ class _Statements(Parser):
                     raise self.error("only a symbol, a family z_n or a function f(x) can be defined")
                 raise self.error(f"unexpected {self.found()}", "separate two statements by `,\\quad`")
         statements = [s for row in rows for s in row]
+        for remark in self.remarks:
+            self.tokens, self.i, self.remarks = remark, 0, []
+            statements += self.read(where)
         if not statements:
             raise FormulaError("an empty formula", 0, max(len(self.tex), 1))
         return statements
@@ -236,9 +239,13 @@ class _Statements(Parser):
         return self.token.text in ACCENTS or self.token.text == "\\operatorname"
 
 
-def _rows(tokens: list[Token]) -> list[Token]:
-    """Take the layout away: alignment marks go, a row that carries on its predecessor is joined to it."""
+def _rows(tokens: list[Token]) -> tuple[list[Token], list[list[Token]]]:
+    """Take the layout away: alignment marks go, a row that carries on its predecessor is joined to it.
+
+    What stands behind ``&&`` is a remark on its row: its formulas are returned apart, each with its own end.
+    """
     flat: list[Token] = []
+    remarks: list[list[Token]] = []
     depth: list[str] = []
     i = 0
     while i < len(tokens):
@@ -252,8 +259,12 @@ def _rows(tokens: list[Token]) -> list[Token]:
                 i = close + 1
                 continue
             depth.append(name) if token.is_("\\begin") else depth and depth.pop()
+        if not depth and token.is_("&") and tokens[i + 1].is_("&") and tokens[i + 2].kind == "text":
+            if tokens[i + 2].text not in CONDITION_WORDS:
+                i = _remark(tokens, i + 2, remarks)
+                continue
         if not depth and token.is_("&"):
-            if i + 1 < len(tokens) and token.quad:
+            if token.quad:
                 tokens[i + 1] = replace(tokens[i + 1], quad=True)
             if flat and flat[-1].kind == "row":
                 flat[-1] = replace(flat[-1], quad=True)  # this row starts with an alignment mark
@@ -272,6 +283,21 @@ def _rows(tokens: list[Token]) -> list[Token]:
                 flat[i + 1] = replace(after, quad=False)
                 continue
         joined.append(token)
-    return joined
+    return joined, remarks
 
 
+def _remark(tokens: list[Token], i: int, remarks: list[list[Token]]) -> int:
+    """Collect the formulas between the words of a remark; the offset behind it is returned."""
+    piece: list[Token] = []
+    while True:
+        token = tokens[i]
+        over = token.is_("\\\\", "\\end") or token.kind == "end"
+        if over or token.kind == "text":
+            if piece:
+                remarks.append([*piece, Token("end", "", piece[-1].end, piece[-1].end)])
+            piece = []
+            if over:
+                return i
+        elif not token.is_("&"):
+            piece.append(token)
+        i += 1

@@ -141,6 +141,15 @@ class Optimum(Node):
     op: str
     variable: str
     body: Node
+    domain: Node | None = None  # written ``_{p\\in(0,1)}``; else the declared one
+
+
+@dataclass(frozen=True)
+class Each(Node):
+    """``body`` for every value of its index, as a vector: how ``p_n \\approx (0.3, 0.6)`` is meant."""
+
+    range: Range
+    body: Node
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,30 @@ This room knows arithmetic; it knows neither pages nor syntax.
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable
 
 import mpmath
 
 DIGITS = 100
+MANY_DIGITS = 1000
 mp = mpmath.mp.clone()
 mp.dps = DIGITS
 ZERO, ONE = mp.mpf(0), mp.mpf(1)
+HUGE = mp.mpf(10) ** 6  # arguments of exp, powers and factorials stay below: what is beyond would not end
 
 _tags = itertools.count(1)
+
+
+@contextmanager
+def precision(digits: int):
+    """Compute with that many digits for a while."""
+    before, mp.dps = mp.dps, digits
+    try:
+        yield
+    finally:
+        mp.dps = before
 
 
 class Undefined(ArithmeticError):
@@ -196,6 +209,8 @@ def power(a, b):
             return Dual(power(a.re, b), mul(mul(b, power(a.re, b - 1)), a.du), a.tag)
         if a == 0 and b < 0:
             raise Undefined("0 to a negative power")
+        if abs(b) > HUGE:
+            raise Undefined(f"an exponent beyond {mp.nstr(HUGE, 3)}")
         if a < 0 and b != mp.floor(b):
             raise Undefined("a negative number to a fractional power")
         return mp.power(a, b)
@@ -227,8 +242,8 @@ def _log(a):
 
 
 def _exp(a):
-    if a > 10**6:
-        raise Undefined("exp of a number beyond 10^6")
+    if a > HUGE:
+        raise Undefined(f"exp of a number beyond {mp.nstr(HUGE, 3)}")
     return mp.exp(a)
 
 
@@ -246,6 +261,8 @@ def _sqrt(a):
 def _gamma(a):
     if a <= 0 and a == mp.floor(a):
         raise Undefined("the factorial of a negative integer")
+    if abs(a) > HUGE:
+        raise Undefined(f"the factorial of a number beyond {mp.nstr(HUGE, 3)}")
     return mp.gamma(a)
 
 

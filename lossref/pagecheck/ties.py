@@ -1,0 +1,249 @@
+"""The page's loss is the package's loss.
+
+A tie in the front matter names a loss of ``lossref`` and the symbols that stand
+for its value, input and target.  At points of the declared domain the page's
+value, gradient and Hessian (derivatives of the page's own definition) must equal
+
+    lossref        to a few units of the last place,
+    lossref.torch  through autograd, twice,
+    torch.nn       where it has the loss, away from the tails it rounds off,
+
+and the derivatives must equal 4th-order differences of the page's formula, so
+that nothing rests on the differentiation done here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import lossref
+
+from .formula import formula_scope
+from .formula import values as v
+from .formula.evaluate import Evaluator
+from .formula.points import SEED, describe, points
+from .formula.scope import Scope
+from .formula.statements import read_expression
+from .formula.syntax import Elem, Name, Node, Num
+from .formula.tokens import FormulaError
+from .formula.values import Undefined, mp
+from .source import Check, Page, PageError
+
+KEYS = {"loss", "value", "input", "target", "args", "reduction", "gradient", "hessian"}
+POINTS = 4
+EXACT = 1e-12  # relative: binary64, a few ulp, summed over a batch
+TORCH = 1e-6  # relative to the largest entry: torch rounds its tails
+MODERATE = 10.0  # beyond this, torch's own rounding is a documented difference
+STEP = mp.mpf(10) ** -15
+
+
+@dataclass
+class Tie:
+    """One ``ties:`` entry, parsed."""
+
+    loss: str
+    value: Node
+    input: Node
+    target: Node
+    args: dict[str, Node | Any]
+    reduction: str
+    gradient: Node | None
+    hessian: Node | None
+
+
+def tie_checks(page: Page) -> list[Check]:
+    """One check for every entry of the front matter's ``ties:``."""
+    ties = page.front.get("ties") or []
+    if not isinstance(ties, list):
+        raise PageError(page.front_at("ties"), "`ties:` wants a list: - {loss: BCELoss, value: L, input: p_n, target: y_n}")
+    checks = []
+    for i, entry in enumerate(ties):
+        where = page.front_at("ties", i)
+        name = f"lossref.{entry['loss']}" if isinstance(entry, dict) and "loss" in entry else "tie"
+
+        def run(entry=entry, where=where) -> str:
+            scope = _page_scope(page)
+            try:
+                return _check(_parse(entry, scope), scope)
+            except FormulaError as error:
+                raise PageError(where, error.message + (f"\n  fix: {error.fix}" if error.fix else "")) from None
+            except Undefined as error:
+                raise PageError(where, f"the page's formula cannot be evaluated: {error}") from None
+
+        checks.append(Check("tie", where, name, run))
+    return checks
+
+
+def _page_scope(page: Page) -> Scope:
+    """The page's symbols with everything its formulas define."""
+    from .formula.checks import _read_all
+
+    scope = formula_scope(page)
+    _read_all(list(page.maths), scope)
+    return scope
+
+
+def _parse(entry, scope: Scope) -> Tie:
+    if not isinstance(entry, dict):
+        raise FormulaError(f"a tie is a mapping, got {entry!r}", fix="{loss: BCELoss, value: L, input: p_n, target: y_n}")
+    if unknown := set(entry) - KEYS:
+        raise FormulaError(f"unknown key {sorted(unknown)[0]!r} in a tie; known: {', '.join(sorted(KEYS))}")
+    if missing := {"loss", "value", "input", "target"} - set(entry):
+        raise FormulaError(f"a tie needs `{sorted(missing)[0]}:`")
+    if entry["loss"] not in lossref.LOSSES:
+        raise FormulaError(f"lossref has no {entry['loss']!r}; it has {', '.join(lossref.LOSSES)}")
+
+    def node(key: str) -> Node | None:
+        return read_expression(str(entry[key]), scope)[0] if key in entry else None
+
+    args = {key: read_expression(str(text), scope)[0] for key, text in (entry.get("args") or {}).items()}
+    return Tie(
+        entry["loss"], node("value"), node("input"), node("target"), args,
+        str(entry.get("reduction", "mean")), node("gradient"), node("hessian"))  # fmt: skip
+
+
+# ---- comparing -------------------------------------------------------------------------------
+
+
+def _check(tie: Tie, scope: Scope) -> str:
+    loss_class = lossref.LOSSES[tie.loss]
+    nodes = [tie.value, tie.input, tie.target, *tie.args.values()]
+    tried = 0
+    for point, env, needs in points(scope, nodes, [], POINTS):
+        if any(float(x) != 1 for x in env.values()):
+            continue  # the indices only name the family; one pass sees every entry
+        evaluator = Evaluator(scope, point)
+        entries = _entries(tie.input, evaluator)
+        x, y = _array(tie.input, evaluator), _array(tie.target, evaluator)
+        args = {key: _array(a, evaluator) for key, a in tie.args.items()}
+        loss = loss_class(**args, reduction=tie.reduction)
+        said = f"at {describe(point, env, needs)}  (seed {SEED})"
+        page = _Derivatives(tie, evaluator, entries, x.shape)
+        page.confirm_by_differences(said)
+        _same("value", page.value, loss(x, y), EXACT, f"lossref.{tie.loss}", said)
+        _same("gradient", page.gradient, loss.grad(x, y), EXACT, f"lossref.{tie.loss}", said)
+        hessian = np.asarray(loss.hess(x, y))
+        page_hessian = page.hessian if hessian.ndim > x.ndim else page.diagonal
+        _same("Hessian", page_hessian, hessian, EXACT, f"lossref.{tie.loss}", said)
+        _compare_torch(tie, page, x, y, args, said)
+        tried += 1
+    if not tried:
+        raise FormulaError("no point was found to compare at")
+    return "核对一致"
+
+
+class _Derivatives:
+    """Value, gradient and Hessian of the page's formula at one point, by dual numbers."""
+
+    def __init__(self, tie: Tie, evaluator: Evaluator, entries: list[Node], shape: tuple[int, ...]):
+        self.tie, self.evaluator, self.entries, self.shape = tie, evaluator, entries, shape
+        self.value = np.float64(self._real(evaluator.eval(tie.value, {})))
+        self.exact_gradient = [self._real(evaluator.derive(tie.value, [a], {})) for a in entries]
+        self.gradient = np.array(self.exact_gradient, dtype=np.float64).reshape(shape)
+        full = [[self._real(evaluator.derive(tie.value, [a, b], {})) for b in entries] for a in entries]
+        self.full = np.array(full, dtype=np.float64)
+        self.diagonal = np.diagonal(self.full).reshape(shape)
+
+    @property
+    def hessian(self) -> np.ndarray:
+        """One block for each sample: the last axis against itself."""
+        classes = self.shape[-1]
+        samples = self.full.reshape(-1, classes, self.full.shape[0] // classes, classes)
+        blocks = [samples[i, :, i, :] for i in range(samples.shape[0])]
+        return np.array(blocks).reshape(*self.shape, classes)
+
+    @staticmethod
+    def _real(value):
+        value = v.real(value)
+        if isinstance(value, v.Matrix):
+            raise FormulaError("a tie's `value:` must be one number", fix="tie the loss of one sample, or a reduced one")
+        return value
+
+    def confirm_by_differences(self, said: str) -> None:
+        for a, slope in zip(self.entries, self.exact_gradient):
+            key, centre = self.evaluator.variable(a, {})
+
+            def at(step, key=key, centre=centre):
+                with self.evaluator.override(key, centre + step):
+                    return self._real(self.evaluator.eval(self.tie.value, {}))
+
+            h = STEP * max(1, abs(centre)) * mp.mpf(10) ** -10
+            try:
+                difference = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+            except Undefined:
+                continue  # the step leaves the domain
+            if abs(difference - slope) > mp.mpf(10) ** -20 * max(abs(slope), mp.mpf(10) ** -30):
+                raise FormulaError(
+                    f"the derivative {v.show(slope, 20)} is not the difference quotient {v.show(difference, 20)}\n  {said}")  # fmt: skip
+
+
+def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) -> None:
+    import torch
+
+    import lossref.torch
+
+    kwargs = {key: torch.as_tensor(a) for key, a in args.items()}
+    peers = [(f"lossref.torch.{tie.loss}", getattr(lossref.torch, tie.loss), EXACT * 10)]
+    if hasattr(torch.nn, tie.loss) and np.all(np.abs(x) < MODERATE):
+        peers.append((f"torch.nn.{tie.loss}", getattr(torch.nn, tie.loss), TORCH))
+    for name, module_class, tolerance in peers:
+        module = module_class(**kwargs, reduction=tie.reduction)
+        target = torch.as_tensor(y)
+        source = torch.as_tensor(x).clone().requires_grad_(True)
+        value = module(source, target)
+        (gradient,) = torch.autograd.grad(value, source, create_graph=True)
+        _same("value", page.value, value.detach().numpy(), tolerance, name, said)
+        _same("gradient by autograd", page.gradient, gradient.detach().numpy(), tolerance, name, said)
+        hessian = torch.autograd.functional.hessian(lambda s: module(s, target), source.detach())
+        _same("Hessian by autograd", page.full.reshape(hessian.shape), hessian.numpy(), tolerance, name, said)
+
+
+def _same(what: str, page, code, tolerance: float, name: str, said: str) -> None:
+    page, code = np.asarray(page, dtype=np.float64), np.asarray(code, dtype=np.float64)
+    if page.shape != code.shape:
+        raise FormulaError(f"{what}: the page's has shape {page.shape}, {name}'s {code.shape}")
+    scale = np.max(np.abs(page), initial=0.0) if tolerance == TORCH else np.abs(page)
+    wrong = ~(np.abs(page - code) <= tolerance * scale + np.finfo(np.float64).tiny)
+    if wrong.any():
+        i = tuple(np.argwhere(wrong)[0])
+        raise FormulaError(f"{what}: the page says {page[i]:.17g}, {name} {code[i]:.17g}\n  {said}")
+
+
+# ---- symbols as arrays -----------------------------------------------------------------------
+
+
+def _entries(node: Node, evaluator: Evaluator) -> list[Node]:
+    """The single numbers that a symbol stands for, each as an expression to differentiate by."""
+    if isinstance(node, Elem) and isinstance(node.base, Name):
+        family = evaluator.scope.family(node.base.name, len(node.indices))
+        lengths = [evaluator.size(s) for s in family.shape]
+    elif isinstance(node, Name):
+        symbol = evaluator.scope.find(node.name)
+        if symbol is None or not symbol.shape:
+            return [node]
+        lengths = [evaluator.size(s) for s in symbol.shape]
+        node = Elem(node, ())
+    else:
+        raise FormulaError("a tie's `input:` is a symbol", *node.span)
+    indices = itertools.product(*(range(1, n + 1) for n in lengths))
+    return [Elem(node.base, tuple(Num(str(i)) for i in index)) for index in indices]
+
+
+def _array(node: Node, evaluator: Evaluator) -> np.ndarray:
+    """The symbol's values as the binary64 array that code is given."""
+    if isinstance(node, (Name, Elem)):
+        entries = _entries(node, evaluator)
+        numbers = [float(v.real(evaluator.eval(e, {}))) for e in entries]
+        if isinstance(node, Name) and len(entries) == 1 and entries[0] is node:
+            return np.array(numbers[0])
+        symbol = evaluator.scope.find(node.name) if isinstance(node, Name) else evaluator.scope.family(
+            node.base.name, len(node.indices))  # fmt: skip
+        return np.array(numbers).reshape([evaluator.size(s) for s in symbol.shape])
+    return np.array(float(v.real(evaluator.eval(node, {}))))
+
+
+__all__ = ["tie_checks"]
