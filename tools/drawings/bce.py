@@ -1,0 +1,66 @@
+"""Figures of the binary cross-entropy chapter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import lossref
+from tools.charts import Line, Panel, chart
+
+
+def bce_logit() -> str:
+    """Loss and gradient of one sample against its logit, for both labels."""
+    loss = lossref.BCEWithLogitsLoss(reduction="none")
+    z = np.linspace(-6, 6, 121)
+    positive, negative = np.ones_like(z), np.zeros_like(z)
+    return chart(
+        "bce-logit", "二元交叉熵的损失与梯度随 logit 的变化", "logit z", (-6, -4, -2, 0, 2, 4, 6),
+        [
+            Panel("损失 ℓ（奈特）", (0, 2, 4, 6), [
+                Line(z, loss(z, positive), "正样本 y = 1", (-3.9, 4.3), "a"),
+                Line(z, loss(z, negative), "负样本 y = 0", (3.9, 4.3), "b", "end"),
+            ]),
+            Panel("梯度 ∂ℓ/∂z = p − y", (-1, -0.5, 0, 0.5, 1), [
+                Line(z, loss.grad(z, positive), "y = 1：总为负，把 z 往上推", (-0.5, -0.8), "a"),
+                Line(z, loss.grad(z, negative), "y = 0：总为正，把 z 往下压", (0.5, 0.72), "b", "end"),
+            ]),
+        ],
+    )
+
+
+def bce_mse() -> str:
+    """Gradient of a positive sample: cross-entropy keeps pushing where squared error has gone to sleep."""
+    loss = lossref.BCEWithLogitsLoss(reduction="none")
+    z = np.linspace(-8, 8, 161)
+    ones = np.ones_like(z)
+    p = loss.grad(z, np.zeros_like(z))  # the gradient at y = 0 is p itself
+    chain = loss.hess(z, ones)  # p (1 - p), the derivative of the sigmoid
+    return chart(
+        "bce-mse", "正样本：BCE 与均方误差对 logit 的梯度",
+        "logit z（正样本，越往左错得越离谱）", (-8, -4, 0, 4, 8),
+        [Panel("梯度", (-1, -0.75, -0.5, -0.25, 0), [
+            Line(z, loss.grad(z, ones), "BCE", (-7.6, -0.92), "a"),
+            Line(z, 2 * (p - ones) * chain, "sigmoid + 均方误差", (-7.6, -0.2), "b"),
+        ], height=220)],
+    )
+
+
+def bce_pos_weight() -> str:
+    """Where the expected loss is smallest, against the true rate of positives, for three pos_weights."""
+    z = np.linspace(-9, 9, 181)
+    p = lossref.BCEWithLogitsLoss(reduction="none").grad(z, np.zeros_like(z))
+    lines = []
+    curves = [(1.0, "1", (0.62, 0.53), "a"), (9.0, "9", (0.29, 0.69), "b"), (1 / 9, "1/9", (0.6, 0.05), "c")]
+    for weight, name, name_at, pen in curves:
+        loss = lossref.BCEWithLogitsLoss(reduction="none", pos_weight=weight)
+        up, down = loss.grad(z, np.zeros_like(z)), loss.grad(z, np.ones_like(z))
+        rate = up / (up - down)  # the rate η at which η·down + (1 − η)·up = 0
+        lines.append(Line(rate, p, f"pos_weight = {name}", name_at, pen))
+    return chart(
+        "bce-pos-weight", "pos_weight 使模型输出偏离真实概率", "真实的正类比例 η", (0, 0.25, 0.5, 0.75, 1),
+        [Panel("模型最终输出的 p", (0, 0.25, 0.5, 0.75, 1), lines,
+               guides=[(np.array([0.1, 0.1]), np.array([0.0, 1.0]))], height=300)],
+    )
+
+
+FIGURES = {"bce-logit": bce_logit, "bce-mse": bce_mse, "bce-pos-weight": bce_pos_weight}
