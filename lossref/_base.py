@@ -43,15 +43,26 @@ class Elementwise:
         return {}
 
     def __call__(self, x, y):
+        """损失。`x`、`y` 是形状相同的数组、标量或列表；`reduction="none"` 时返回 `x` 的形状，否则返回标量。
+
+        结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出。
+        空批次：`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`。
+        """
         return self._evaluate(x, y, value=True)[0]
 
     def grad(self, x, y, out=None):
+        """归约后的损失对 `x` 的梯度，形状与 `x` 相同；`reduction="none"` 时是每个元素的损失对自己那个输入的导数。
+
+        `out`：写入梯度的数组，形状和 dtype 与 `x` 相同，可以就是 `x`；抛出错误后其内容不定。
+        """
         return self._evaluate(x, y, derivative="gradient", out=out)[1]
 
     def hess(self, x, y, out=None):
+        """归约后的损失的黑塞矩阵的对角线，形状与 `x` 相同（逐元素的损失没有非对角项）。`out` 同 `grad`。"""
         return self._evaluate(x, y, derivative="hessian", out=out)[1]
 
     def value_and_grad(self, x, y, out=None):
+        """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
         return self._evaluate(x, y, value=True, derivative="gradient", out=out)
 
     def __repr__(self):
@@ -91,12 +102,15 @@ class Elementwise:
             local = dict(parameters)
             for name in arrays:
                 local[name] = rest.pop(0)
-            weight = 1 if self.weight is None else rest.pop(0)
+            weight = None if self.weight is None else rest.pop(0)
             parts = self.formula(NUMPY, x, y, **local)
             if value:
-                v = parts.value() * weight
+                v = parts.value()
+                v = v if weight is None else v * weight
             if derivative:
-                d = getattr(parts, derivative)() * (weight * scale)
+                d = getattr(parts, derivative)()
+                d = d if weight is None else d * weight
+                d = d * scale if self.reduction == "mean" else d
             # written last: out may be x itself
             if value and reduced:
                 total += np.sum(v, dtype=np.float64)

@@ -1,6 +1,6 @@
 """Elementary functions that stay exact where the textbook forms round to 0, to 1 or overflow.
 
-Each is written once over a namespace ``m`` (see ``_numpy.py`` and ``torch.py``) that supplies ``exp``, ``log1p`` …
+Each is written once over a namespace ``m`` (``_numpy.py``, ``torch.py``) that supplies ``exp``, ``log`` and so on.
 """
 
 from __future__ import annotations
@@ -17,31 +17,34 @@ class Logistic:
     def __init__(self, m, z):
         self.m, self.z = m, z
         self.e = m.exp(-m.abs(z))  # in (0, 1]
+        self.u = 1 + self.e
+        self.s = 1 / self.u
 
     @cached_property
     def _log1p(self):
-        return self.m.log1p(self.e)
+        """log(1 + e): the logarithm of the rounded u, corrected for the rounding."""
+        return self.m.log(self.u) + (self.e - (self.u - 1)) * self.s
 
     @cached_property
-    def _inverse(self):
-        return 1 / (1 + self.e)
+    def _relu(self):
+        return self.m.relu(self.z)
 
     @cached_property
     def softplus(self):
         """softplus(z) = log(1 + exp(z)) = -log σ(-z)"""
-        return self.m.relu(self.z) + self._log1p
+        return self._relu + self._log1p
 
     @cached_property
     def softplus_neg(self):
         """softplus(-z) = -log σ(z)"""
-        return self.m.relu(-self.z) + self._log1p
+        return (self._relu - self.z) + self._log1p
 
     @cached_property
     def p(self):
         """σ(z): 1/(1+e) above 0, e/(1+e) below."""
-        return self.m.or_one(self.e, self.z >= 0) * self._inverse
+        return self.m.or_one(self.e, self.z >= 0) * self.s
 
     @cached_property
     def q(self):
         """σ(-z) = 1 - σ(z), without the subtraction."""
-        return self.m.or_one(self.e, self.z <= 0) * self._inverse
+        return self.m.or_one(self.e, self.z <= 0) * self.s

@@ -70,7 +70,6 @@ class _Torch:
     abs = staticmethod(torch.abs)
     exp = staticmethod(torch.exp)
     log = staticmethod(torch.log)
-    log1p = staticmethod(torch.log1p)
     relu = staticmethod(torch.relu)
     where = staticmethod(torch.where)
 
@@ -190,4 +189,4 @@ class BCEWithLogitsLoss(_Elementwise):
         self.register_buffer("pos_weight", pos_weight)
 
     def parameters_of_formula(self):
-        return {"c": self.pos_weight}
+        return {"pos_weight": self.pos_weight}

@@ -1,0 +1,106 @@
+"""The battery can fail: every wrong loss here must be refused by it, and by the check that is meant to catch it."""
+
+import numpy as np
+import pytest
+
+import battery
+import lossref
+from cases import CASES
+from lossref._base import Parts
+
+CHECKS = {
+    "exact": lambda case, make: battery.check_exact(case, make, np.float64),
+    "differences": lambda case, make: battery.check_differences(case, make, "mean"),
+    "torch": lambda case, make: battery.check_torch(case, make, "mean", None),
+}
+
+
+def mutant(cls, change):
+    """The loss with ``change(parts, m, x, y)`` instead of its formula's parts."""
+    original = cls.formula
+
+    class Mutant(cls):
+        @staticmethod
+        def formula(m, x, y, **parameters):
+            return change(original(m, x, y, **parameters), m, x, y)
+
+    return Mutant
+
+
+def replace(part, new):
+    """Exchange one part for a function of (its value, x, y)."""
+    return lambda parts, m, x, y: parts._replace(**{part: lambda: new(getattr(parts, part)(), x, y)})
+
+
+ALWAYS = {
+    "zero gradient": (replace("gradient", lambda g, x, y: 0 * g), {"exact", "differences", "torch"}),
+    "flipped sign": (replace("gradient", lambda g, x, y: -g), {"exact", "differences", "torch"}),
+    "flipped value": (replace("value", lambda v, x, y: -v), {"exact", "differences", "torch"}),
+    "lost half": (replace("value", lambda v, x, y: 2 * v), {"exact", "differences", "torch"}),
+    "log10 for ln": (
+        lambda parts, m, x, y: Parts(*(lambda part=part: part() / np.log(10) for part in parts)),
+        {"exact", "torch"},  # a consistent change of units is invisible to differences
+    ),
+    "zero hessian": (replace("hessian", lambda h, x, y: 0 * h), {"exact", "differences", "torch"}),
+    "one digit": (replace("value", lambda v, x, y: v * (1 + 1e-12)), {"exact", "torch"}),
+    "gradient of the next element": (
+        replace("gradient", lambda g, x, y: np.roll(g, 1)),
+        {"exact", "differences", "torch"},
+    ),
+    "clamped at 100": (replace("value", lambda v, x, y: np.minimum(v, 100)), {"exact"}),
+}
+OF_ONE = {
+    "y(1-y) for p(1-p)": ("BCEWithLogitsLoss", replace("hessian", lambda h, z, y: y * (1 - y) + 0 * h)),
+    "residual reversed": ("BCELoss", replace("gradient", lambda g, p, y: (y - p) / (p * (1 - p)))),
+    "p for 1-p": ("BCELoss", replace("gradient", lambda g, p, y: (p - y) / (p * p))),
+    "textbook gradient": ("BCEWithLogitsLoss", replace("gradient", lambda g, z, y: 1 / (1 + np.exp(-z)) - y)),
+    "textbook value": (
+        "BCEWithLogitsLoss",
+        replace("value", lambda v, z, y: np.maximum(z, 0) - z * y + np.log(1 + np.exp(-np.abs(z)))),
+    ),
+    "labels swapped": ("BCEWithLogitsLoss", lambda parts, m, z, y: lossref.BCEWithLogitsLoss.formula(m, z, 1 - y, None)),
+}
+
+
+def refusals(case, make):
+    refused = set()
+    for name, check in CHECKS.items():
+        try:
+            with np.errstate(all="ignore"):
+                check(case, make)
+        except AssertionError:
+            refused.add(name)
+    return refused
+
+
+def first_case(name):
+    return next(case for case in CASES if case.loss == name)
+
+
+@pytest.mark.parametrize("name", list(lossref.LOSSES))
+@pytest.mark.parametrize("change, by", list(ALWAYS.values()), ids=list(ALWAYS))
+def test_wrong_loss_is_refused(name, change, by):
+    if by == {"exact"} and name != "BCEWithLogitsLoss":
+        by = set()  # only logits reach a value of 100 at the points tried
+    refused = refusals(first_case(name), mutant(lossref.LOSSES[name], change))
+    assert refused >= by, f"not refused by {by - refused}"
+
+
+@pytest.mark.parametrize("name, change", list(OF_ONE.values()), ids=list(OF_ONE))
+def test_wrong_formula_is_refused(name, change):
+    assert "exact" in refusals(first_case(name), mutant(lossref.LOSSES[name], change))
+
+
+@pytest.mark.parametrize("name", list(lossref.LOSSES))
+def test_lost_denominator_is_refused(name):
+    class Mutant(lossref.LOSSES[name]):
+        def _evaluate(self, x, y, **asked):
+            value, derivative = super()._evaluate(x, y, **asked)
+            return value, None if derivative is None else derivative * np.size(x)  # 1/N forgotten in the gradient
+
+    assert refusals(first_case(name), Mutant) >= {"differences", "torch"}
+
+
+@pytest.mark.parametrize("name", list(lossref.LOSSES))
+def test_the_loss_itself_is_not_refused(name):
+    assert refusals(first_case(name), lossref.LOSSES[name]) == set()

@@ -1,0 +1,104 @@
+"""The package as it is imported: NumPy only, cheap, lean in memory, documented by examples that run."""
+
+import doctest
+import importlib
+import inspect
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import lossref
+from lossref import _tiles
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_import_needs_numpy_only():
+    """Nothing outside NumPy and the standard library is loaded, and nothing heavy from the latter."""
+    code = "import numpy, sys; before = set(sys.modules); import lossref; print(*(set(sys.modules) - before))"
+    loaded = set(run(code))
+    assert {name for name in loaded if not name.startswith("lossref")} <= {"__future__", "cmath"}
+    assert not any(name.startswith(("lossref.pagecheck", "lossref.torch")) for name in loaded)
+
+
+def test_import_is_cheap():
+    """At most 1.2 times the time of importing NumPy: the best of several runs, as anything else measures the machine."""
+    code = (
+        "import time; t = time.perf_counter(); import numpy; u = time.perf_counter(); import lossref; "
+        "v = time.perf_counter(); print((v - t) / (u - t))"
+    )
+    run(code)  # bytecode
+    assert min(float(run(code)[0]) for _ in range(3)) < 1.2
+
+
+@pytest.mark.parametrize("name", list(lossref.LOSSES))
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_peak_memory(name, dtype):
+    """Beside the gradient itself, a pass over 40 tiles holds the temporaries of one."""
+    n = 40 * _tiles.TILE
+    x, y = np.full(n, 0.4, dtype), np.ones(n, bool)
+    loss = lossref.LOSSES[name]()
+    out = np.empty_like(x)
+    loss.value_and_grad(x, y, out=out)
+
+    def peak(f):
+        tracemalloc.start()
+        try:
+            f()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    tile = _tiles.TILE * max(4, x.itemsize)
+    assert peak(lambda: loss.value_and_grad(x, y, out=out)) < 20 * tile
+    assert peak(lambda: loss(x, y)) < 20 * tile
+    assert peak(lambda: loss.value_and_grad(x, y)) < x.nbytes + 20 * tile
+
+
+def documented():
+    for name, cls in lossref.LOSSES.items():
+        yield name, cls
+        for method in ("__call__", "grad", "hess", "value_and_grad"):
+            yield f"{name}.{method}", getattr(cls, method)
+
+
+@pytest.mark.parametrize("name, thing", list(documented()), ids=lambda v: v if isinstance(v, str) else "")
+def test_docstring(name, thing):
+    """Chinese, and for a loss: the formula, the arguments, the errors, the source and an example."""
+    text = inspect.getdoc(thing)
+    assert text and any("一" <= c <= "鿿" for c in text)
+    if inspect.isclass(thing):
+        for wanted in ("$$", "奈特" if "Cross" in text or "BCE" in name else "", "Args:", "Raises:", "出处", "Examples:"):
+            assert wanted in text, f"{name}: no {wanted}"
+
+
+@pytest.mark.parametrize("name", list(lossref.LOSSES))
+def test_examples_run(name):
+    cls = lossref.LOSSES[name]
+    tests = [t for t in doctest.DocTestFinder().find(cls, name) if t.examples]
+    assert tests
+    for test in tests:
+        test.globs = {}
+        failed, attempted = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test)
+        assert attempted and not failed
+
+
+def test_comparisons_are_asserted():
+    """A bare comparison in a test says nothing; none of these files has one."""
+    import ast
+    from pathlib import Path
+
+    for path in Path(__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare)), f"{path}:{node.lineno}"
+
+
+def test_typed():
+    assert importlib.resources.files("lossref").joinpath("py.typed").is_file()

@@ -1,0 +1,193 @@
+"""lossref.torch: the same numbers as lossref, the same behaviour as torch.nn, derivatives of every order."""
+
+import numpy as np
+import pytest
+import torch
+
+import lossref
+import lossref.torch
+from cases import CASES
+
+FIRST = list({case.loss: case for case in reversed(CASES)}.values())
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
+each_loss = pytest.mark.parametrize("case", FIRST, ids=lambda c: c.loss)
+each_reduction = pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+# torch 2.13 compiles its forward-mode decompositions with what it itself deprecates, on first use
+forward_mode = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+TENSORS = ("weight", "pos_weight")
+
+
+def module(case, **more):
+    kwargs = {k: torch.as_tensor(v) if k in TENSORS else v for k, v in (case.kwargs | more).items()}
+    return getattr(lossref.torch, case.loss)(**kwargs)
+
+
+def data(case, shape=(4, 3), dtype=torch.float64):
+    x, y = case.draw(np.random.default_rng(0), shape)
+    return torch.tensor(x, dtype=dtype, requires_grad=True), torch.tensor(y, dtype=dtype)
+
+
+def test_every_loss_is_there():
+    assert all(issubclass(getattr(lossref.torch, name), torch.nn.Module) for name in lossref.LOSSES)
+
+
+@each_case
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_as_exact_as_numpy(case, dtype):
+    """Value, gradient and, where torch runs eagerly, second derivative at the points of the exactness check."""
+    x, y = case.points(np.float32 if dtype == torch.float32 else np.float64)
+    loss = lossref.LOSSES[case.loss](reduction="none", **case.kwargs)
+    tx, ty = torch.tensor(x, requires_grad=True), torch.tensor(y)
+    value = module(case, reduction="none")(tx, ty)
+    (gradient,) = torch.autograd.grad(value.sum(), tx, retain_graph=True)
+    eps = np.finfo(x.dtype)
+    for got, wanted in ((value, loss(x, y)), (gradient, loss.grad(x, y))):
+        # torch flushes nothing to zero, but its exp may differ in the last places and below the normal range
+        np.testing.assert_allclose(got.detach(), wanted, rtol=16 * eps.eps, atol=8 * float(eps.smallest_subnormal))
+
+
+@each_case
+@each_reduction
+@pytest.mark.parametrize("shape", [None, (3,), (4, 1), (4, 3)], ids=str)
+def test_parity_with_torch(case, reduction, shape):
+    more = {"reduction": reduction}
+    if shape is not None:
+        more["weight"] = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+    x, y = data(case)
+    got, wanted = module(case, **more)(x, y), case.peer(**more)(x, y)
+    torch.testing.assert_close(got, wanted, rtol=1e-13, atol=0)
+    g, w = (torch.autograd.grad(v.sum(), x, create_graph=True)[0] for v in (got, wanted))
+    torch.testing.assert_close(g, w, rtol=1e-12, atol=1e-15)
+    h, w = (torch.autograd.grad(v.square().sum(), x)[0] for v in (g, w))
+    torch.testing.assert_close(h, w, rtol=1e-9, atol=1e-15)
+
+
+@forward_mode
+@each_loss
+@each_reduction
+def test_gradcheck(case, reduction):
+    x, y = data(case, (2, 3))
+    loss = module(case, reduction=reduction)
+    y = (0.8 * y + 0.1).requires_grad_()  # soft, so that the target too can be moved both ways
+    assert torch.autograd.gradcheck(loss, (x, y), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(loss, (x, y))
+
+
+@forward_mode
+@each_loss
+def test_func(case):
+    x, y = data(case, (6,))
+    x = x.detach()
+    loss, exact = module(case), lossref.LOSSES[case.loss](**case.kwargs)
+    close = dict(rtol=1e-12, atol=1e-16)
+    assert_close = torch.testing.assert_close
+    assert_close(torch.func.grad(loss)(x, y), torch.tensor(exact.grad(x.numpy(), y.numpy())), **close)
+    assert_close(torch.func.hessian(loss)(x, y), torch.diag(torch.tensor(exact.hess(x.numpy(), y.numpy()))), **close)
+    assert_close(torch.vmap(loss)(x.reshape(3, 2), y.reshape(3, 2)).mean(), loss(x, y), **close)
+    per_sample = torch.vmap(torch.func.grad(loss))(x, y)
+    assert_close(per_sample / 6, torch.func.grad(loss)(x, y), **close)
+    _, tangent = torch.func.jvp(lambda x: loss(x, y), (x,), (torch.ones_like(x),))
+    assert_close(tangent, torch.func.grad(loss)(x, y).sum(), **close)
+
+
+@each_loss
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_compile(case):
+    """In one graph; without the compiler's code generator, which tests of a formula need not wait for."""
+    x, y = data(case)
+    loss = module(case)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    value = compiled(x, y)
+    torch.testing.assert_close(value, loss(x, y), rtol=1e-14, atol=0)
+    torch.testing.assert_close(*(torch.autograd.grad(v, x)[0] for v in (value, loss(x, y))), rtol=1e-13, atol=0)
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision(case, dtype):
+    x, y = data(case, (50,), dtype)
+    value = module(case)(x, y)
+    assert value.dtype == dtype
+    wide = x.detach().float().requires_grad_()
+    exact = module(case)(wide, y.float())
+    assert value == exact.to(dtype)
+    value.backward()
+    exact.backward()
+    assert x.grad.dtype == dtype and torch.equal(x.grad, wide.grad.to(dtype))
+
+
+@each_loss
+def test_module(case):
+    """What a module of torch.nn can do: state, device and dtype moves, pickling, a printed form."""
+    import copy
+    import pickle
+
+    loss = module(case, weight=torch.ones(3), reduction="sum")
+    peer = case.peer(weight=torch.ones(3), reduction="sum")
+    assert loss.state_dict().keys() == peer.state_dict().keys()
+    loss.load_state_dict(peer.state_dict())
+    assert loss.to(torch.float64).weight.dtype == torch.float64
+    x, y = data(case)
+    for twin in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert twin(x, y) == loss(x, y)
+    with torch.no_grad():
+        assert not loss(x, y).requires_grad
+    assert case.loss in repr(loss)
+
+
+@each_loss
+def test_backward_twice(case):
+    x, y = data(case)
+    value = module(case)(x, y)
+    first = torch.autograd.grad(value, x, retain_graph=True)[0].clone()
+    assert torch.equal(torch.autograd.grad(value, x)[0], first)
+
+
+@each_loss
+def test_legacy_reduction_arguments(case):
+    x, y = data(case)
+    with pytest.warns(UserWarning, match="size_average and reduce args will be deprecated"):
+        loss = module(case, size_average=False)
+    assert loss.reduction == "sum" and loss(x, y) == module(case, reduction="sum")(x, y)
+
+
+@each_loss
+def test_bad_input(case):
+    x, y = data(case)
+    loss = module(case)
+    with pytest.raises(ValueError, match=r"target must have the shape of input, \(4, 3\); got \(4,\)"):
+        loss(x, y[:, 0])
+    with pytest.raises(TypeError, match="input must be a floating-point tensor; got torch.int64"):
+        loss(torch.ones(4, 3, dtype=torch.int64), y)
+    with pytest.raises(ValueError, match="reduction must be one of"):
+        module(case, reduction="Mean")
+    low, high = loss.loss.target_range
+    if np.isfinite(low):
+        with pytest.raises(ValueError, match=r"target must be in \[0, 1\]; got [23]"):
+            loss(x, y + 2)
+    low, high = loss.loss.input_range
+    if np.isfinite(low):
+        with pytest.raises(ValueError, match=r"input must be in \[0, 1\]; got -"):
+            loss(x - 1, y)
+
+
+@each_loss
+def test_nan_and_empty(case):
+    x, y = data(case)
+    x = x.detach()
+    x[1, 1] = torch.nan
+    assert torch.isnan(module(case)(x, y))
+    empty = torch.empty(0, 3)
+    assert torch.isnan(module(case)(empty, empty)) and module(case, reduction="sum")(empty, empty) == 0
+
+
+def test_exact_where_torch_is_not():
+    z = torch.tensor([-15.0, 20.0, -95.0], requires_grad=True)
+    value = lossref.torch.BCEWithLogitsLoss(reduction="none")(z, torch.tensor([0.0, 1.0, 0.0]))
+    wanted = np.exp([-15.0, -20.0, -95.0])
+    np.testing.assert_allclose(value.detach(), wanted, rtol=1e-3)
+    np.testing.assert_allclose(torch.autograd.grad(value.sum(), z)[0], wanted * [1, -1, 1], rtol=1e-3)
+    p = torch.tensor([0.0, 0.0, 1.0, 1.0], requires_grad=True)
+    value = lossref.torch.BCELoss(reduction="none")(p, torch.tensor([1.0, 0.0, 1.0, 0.0]))
+    assert value.tolist() == [np.inf, 0, 0, np.inf]
+    assert torch.autograd.grad(value.sum(), p)[0].tolist() == [-np.inf, 1, -1, np.inf]
