@@ -213,7 +213,7 @@ def step(title, command, where=ROOT):
     print("== " + title, flush=True)
     started = time.monotonic()
     tail = []
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [str(part) for part in command],
         cwd=where,
         env=environment(),
@@ -222,11 +222,11 @@ def step(title, command, where=ROOT):
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-    )
-    for line in process.stdout:
-        print("   " + line.rstrip(), flush=True)
-        tail = [*tail[-200:], line]
-    if process.wait():
+    ) as process:
+        for line in process.stdout:
+            print("   " + line.rstrip(), flush=True)
+            tail = [*tail[-200:], line]
+    if process.returncode:
         raise Failure("%s failed (status %d).\n%s" % (title, process.returncode, advice("".join(tail))))
     print("   done in %.0f s" % (time.monotonic() - started), flush=True)
 

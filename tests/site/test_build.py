@@ -1,0 +1,183 @@
+"""The built site as files: complete, typeset, clean, and asking no other host for anything."""
+
+import gzip
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SOURCES = sorted(DOCS.rglob("*.md"))
+
+# What makes a browser fetch something. A link that a reader follows is not among it.
+FETCHED = {
+    "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src", "embed": "src",
+    "object": "data", "use": "href", "image": "href",
+}
+FETCHED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "preconnect", "dns-prefetch", "manifest"}
+
+
+class Page(HTMLParser):
+    """What a page would fetch, the text a reader sees, and its formulas."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.comments, self.formulas, self.text, self._hidden = [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if tag in FETCHED:
+            self.fetched.append(found.get(FETCHED[tag]) or found.get("xlink:href") or "")
+        if tag == "link" and FETCHED_LINKS & set(found.get("rel", "").split()):
+            self.fetched.append(found["href"])
+        if "srcset" in found:
+            self.fetched += [part.split()[0] for part in found["srcset"].split(",")]
+        if "style" in found:
+            self.fetched += re.findall(r"url\(['\"]?([^'\")]+)", found["style"])
+        if tag == "mjx-container":
+            self.formulas.append(found)
+        if tag in ("script", "style", "mjx-container"):
+            self._hidden.append(tag)
+
+    def handle_endtag(self, tag):
+        if self._hidden and self._hidden[-1] == tag:
+            self._hidden.pop()
+
+    def handle_comment(self, data):
+        self.comments.append(data)
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.text.append(data)
+
+
+def html_of(site, source):
+    name = source.relative_to(DOCS).with_suffix("").as_posix()
+    return site / ("index.html" if name == "index" else f"{name}/index.html")
+
+
+def formulas_in(source):
+    """Count the formulas of a Markdown file, by rules of its own."""
+    text = source.read_text(encoding="utf-8")
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"^( *)(`{3,}).*?^\1\2", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"`[^`\n]+`", "", text)
+    displays = len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL))
+    inline = len(re.findall(r"\$[^$]+\$", re.sub(r"\$\$.+?\$\$", "", text, flags=re.DOTALL)))
+    return displays, inline
+
+
+def outside(address):
+    return re.match(r"(?:[a-z]+:)?//", address) and not re.match(r"http://127\.0\.0\.1:\d+/", address)
+
+
+def test_build_is_strict_and_quiet(build_log):
+    _, said = build_log
+    assert "WARNING" not in said
+    assert "ERROR" not in said
+    assert re.search(r"^strict: true$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_every_formula_is_typeset(site, source):
+    page = Page(html_of(site, source).read_text(encoding="utf-8"))
+    displays = [f for f in page.formulas if "display" in f]
+    # Formulas in headings stand in the table of contents as text, so each is counted once.
+    assert (len(displays), len(page.formulas) - len(displays)) == formulas_in(source)
+    assert all(formula["data-tex"] for formula in page.formulas)
+    visible = "".join(page.text)
+    assert "\\(" not in visible
+    assert "\\[" not in visible
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_every_glyph_is_on_the_page(site, source):
+    text = html_of(site, source).read_text(encoding="utf-8")
+    used = set(re.findall(r'<use xlink:href="#([^"]+)"', text))
+    defined = re.findall(r'<path id="([^"]+)"', text)
+    assert used == set(defined)
+    assert len(defined) == len(set(defined))
+
+
+def test_no_comment_reaches_the_reader(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        article = re.search(r"<article.*?</article>", text, re.DOTALL)
+        assert article, path
+        assert Page(article.group()).comments == [], path
+        assert "<!--" not in article.group(), path
+        assert "&lt;!--" not in article.group(), path
+
+
+def test_pages_fetch_nothing_from_elsewhere(site):
+    for path in site.rglob("*.html"):
+        fetched = Page(path.read_text(encoding="utf-8")).fetched
+        assert fetched
+        assert not [address for address in fetched if outside(address)], path
+
+
+def test_stylesheets_fetch_nothing_from_elsewhere(site):
+    sheets = list(site.rglob("*.css"))
+    assert sheets
+    for path in sheets:
+        text = path.read_text(encoding="utf-8")
+        addresses = re.findall(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)", text)
+        assert not [a or b for a, b in addresses if outside(a or b)], path
+
+
+def test_our_scripts_name_no_other_host():
+    scripts = list((DOCS / "assets").rglob("*.js"))
+    assert scripts
+    for path in scripts:
+        assert not re.search(r"https?://", path.read_text(encoding="utf-8")), path
+
+
+def test_search_index_is_segmented_and_free_of_formulas(site):
+    index = json.loads((site / "search/search_index.json").read_text(encoding="utf-8"))
+    text = "".join(entry["title"] + entry["text"] for entry in index["docs"])
+    assert "\u200b" in text, "jieba did not run: Chinese words are not separated"
+    assert index["config"]["pipeline"] == []
+    assert not re.search(r"\\(?:frac|log|sigma|operatorname|begin)\b", text)
+    assert "mjx" not in text
+    assert "<math" not in text
+
+
+def test_headings_have_readable_anchors(site):
+    text = html_of(site, DOCS / "losses/bce.md").read_text(encoding="utf-8")
+    anchors = re.findall(r'<h[23] id="([^"]+)"', text)
+    assert anchors
+    assert not [anchor for anchor in anchors if re.fullmatch(r"_?\d*", anchor)]
+
+
+def test_page_weight_on_a_first_visit(site):
+    """HTML, styles and scripts of the heaviest chapter, gzipped as a server sends them."""
+    heaviest = max(site.rglob("*.html"), key=lambda path: path.stat().st_size)
+    page = Page(heaviest.read_text(encoding="utf-8"))
+    files = {heaviest} | {(heaviest.parent / a.split("?")[0]).resolve() for a in page.fetched if a and a[0] not in "#d"}
+    weight = {path.name: len(gzip.compress(path.read_bytes(), 6)) for path in files if path.is_file()}
+    assert sum(weight.values()) <= 190_000, weight
+
+
+def test_link_targets_and_pages_are_in_the_sitemap(site, port):
+    sitemap = (site / "sitemap.xml").read_text(encoding="utf-8")
+    for source in SOURCES:
+        page = html_of(site, source).relative_to(site).as_posix().removesuffix("index.html")
+        assert f"<loc>http://127.0.0.1:{port}/{page}</loc>" in sitemap
+        text = html_of(site, source).read_text(encoding="utf-8")
+        assert f'<link rel="canonical" href="http://127.0.0.1:{port}/{page}"' in text
+
+
+def test_pages_describe_themselves(site):
+    seen = {}
+    for source in SOURCES:
+        text = html_of(site, source).read_text(encoding="utf-8")
+        for key in ("og:title", "og:description"):
+            assert re.search(rf'<meta property="{key}" content="[^"]+"', text), (source, key)
+        description = re.search(r'<meta name="description" content="([^"]+)"', text)[1]
+        assert seen.setdefault(description, source) == source, "two pages have one description"

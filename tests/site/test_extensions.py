@@ -1,0 +1,217 @@
+"""The Markdown extensions in tools/, one at a time and in MkDocs' strict build."""
+
+import logging
+import textwrap
+
+import pytest
+from markdown import Markdown
+from pymdownx.slugs import slugify
+
+from tools.inline_svg import accessible
+from tools.page import line_of
+from tools.typesetter import Typesetter
+
+MATHS = ["pymdownx.arithmatex", "tables", "toc", "tools.comments", "tools.maths"]
+
+
+def render(text, extensions, **configs):
+    settings = {"pymdownx.arithmatex": {"generic": True}, **configs}
+    used = {name: settings[name] for name in extensions if name in settings}
+    return Markdown(extensions=extensions, extension_configs=used).convert(textwrap.dedent(text))
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Build a page with MkDocs in strict mode; return what was logged if that failed."""
+    from mkdocs.commands.build import build as mkdocs_build
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import Abort
+
+    def run(text, extensions, caplog):
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs/index.md").write_text(text, encoding="utf-8")
+        config = tmp_path / "mkdocs.yml"
+        config.write_text("site_name: x\n", encoding="utf-8")
+        configured = [{name: {"generic": True}} if "arithmatex" in name else name for name in extensions]
+        settings = load_config(
+            str(config), strict=True, markdown_extensions=configured, site_dir=str(tmp_path / "site"), plugins=[]
+        )
+        with caplog.at_level(logging.WARNING, logger="mkdocs"):
+            try:
+                mkdocs_build(settings)
+            except Abort:
+                return [record.getMessage() for record in caplog.records]
+        return None
+
+    return run
+
+
+# Formulas
+
+
+def test_formula_becomes_svg_with_mathml_and_tex():
+    html = render(r"前 $\sigma(z) < 1$ 后", MATHS)
+    assert 'data-tex="\\sigma(z) &lt; 1"' in html
+    assert '<svg aria-hidden="true"' in html
+    assert "<mi>σ</mi>" in html or "<mi>&#x3C3;</mi>" in html
+    assert html.count("<mjx-container") == 1
+    assert "data-search-exclude" in html
+
+
+def test_glyphs_of_a_page_stand_in_it_once():
+    html = render("$z$ 与 $z$\n\n$$\nz\n$$", MATHS)
+    assert html.count('<path id="NCM-I-1D467"') == 1
+    assert html.count('xlink:href="#NCM-I-1D467"') == 3
+
+
+def test_page_without_formulas_has_no_glyphs():
+    html = render("# 标题\n\n文字", MATHS)
+    assert "math-glyphs" not in html
+
+
+def test_formula_in_a_heading_keeps_a_readable_anchor():
+    html = render("## 梯度是 $p-y$", MATHS, toc={"slugify": slugify(case="lower"), "permalink": "#"})
+    assert '<h2 id="梯度是-py">' in html
+    assert html.count("<mjx-container") == 1
+
+
+def test_short_formula_stays_in_one_piece_and_a_long_one_may_break():
+    assert "unbroken" in render("$a+b=c$", MATHS)
+    long = render("$a+b+c+d+e+f+g+h+i+j+k=0$", MATHS)
+    assert "unbroken" not in long
+    assert long.count("<svg aria-hidden") > 5
+
+
+@pytest.mark.parametrize(
+    ("formula", "complaint"),
+    [
+        (r"$\bm x$", r"Undefined control sequence \bm"),
+        (r"$\frac{a}{b$", "Missing close brace"),
+        ("$$\n\\begin{aligned} a &= b \\\\\n\\nosuchmacro\n\\end{aligned}\n$$", r"Undefined control sequence \nosuchmacro"),
+    ],
+)
+def test_formula_mathjax_cannot_set_fails_the_build_with_file_and_line(build, caplog, formula, complaint):
+    messages = build("---\ntitle: 页\n---\n\n# 页\n\n好的 $a$。\n\n" + formula + "\n", MATHS, caplog)
+    assert messages is not None, "the build passed"
+    line = 10 if formula.startswith("$$") else 9
+    assert any(m.startswith(f"docs/index.md:{line}: ") and complaint in m for m in messages), messages
+
+
+def test_good_page_passes_the_same_build(build, caplog):
+    assert build("# 页\n\n好的 $a$。\n", MATHS, caplog) is None
+
+
+def test_typeset_results_are_kept_between_builds(tmp_path, monkeypatch):
+    cache = tmp_path / "maths.json"
+    first = Typesetter(cache)
+    before = first.typeset([("a_1", False)])
+    first.close()
+    second = Typesetter(cache)
+    monkeypatch.setattr(second, "_start", lambda: pytest.fail("node was started for a known formula"))
+    assert second.typeset([("a_1", False)]) == before
+    assert second.glyphs == first.glyphs
+
+
+def test_cache_of_another_mathjax_is_not_used(tmp_path):
+    cache = tmp_path / "maths.json"
+    first = Typesetter(cache)
+    first.typeset([("a_1", False)])
+    first.close()
+    cache.write_text(cache.read_text(encoding="utf-8").replace('"version": "', '"version": "x'), encoding="utf-8")
+    assert Typesetter(cache).glyphs == {}
+
+
+def test_same_letter_inline_and_display_are_two_formulas():
+    typesetter = Typesetter(None)
+    inline, display = typesetter.typeset([(r"\sum_n a", False), (r"\sum_n a", True)])
+    typesetter.close()
+    assert inline.svg != display.svg
+
+
+# Comments
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["<!--= loss.item() -->", "<!--:= x, y -->", "<!-- exempt: 理由 -->", "<!--= [a | b for a in c if a > b] -->"],
+)
+def test_comments_go_and_the_text_stays(comment):
+    assert render(f"损失为 1.3742{comment}，如此。", MATHS) == "<p>损失为 1.3742，如此。</p>"
+
+
+def test_comment_in_a_table_does_not_split_cells():
+    html = render("| a | b |\n|---|---|\n| 1<!--= x | y --> | 2 |", MATHS)
+    assert html.count("<td>") == 2
+
+
+def test_comment_on_its_own_line_does_not_split_a_paragraph():
+    assert render("上文\n<!-- exempt: 理由 -->\n下文", MATHS) == "<p>上文\n下文</p>"
+
+
+def test_hidden_code_with_blank_lines_and_dollars_goes():
+    html = render("上文\n\n<!--python\nx = '$a$'\n\n\ny = 2\n-->\n\n下文", MATHS)
+    assert html == "<p>上文</p>\n<p>下文</p>"
+
+
+def test_comments_shown_as_code_stay():
+    html = render("写 `<!--= x -->` 或\n\n```html\n<!--= y -->\n```\n", ["pymdownx.superfences", "tools.comments"])
+    assert "&lt;!--= x --&gt;" in html
+    assert "y" in html.split("<pre>")[1]
+
+
+# Chinese line ends
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("你\n好", "你好"),
+        ("你。\n好", "你。好"),
+        ("你，\nlogit", "你，logit"),
+        ("logit\nloss", "logit\nloss"),
+        ("用\nlogit", "用\nlogit"),
+        ("**你**\n好", "<strong>你</strong>好"),
+        ("你\n**好**", "你<strong>好</strong>"),
+    ],
+)
+def test_line_end_between_chinese_is_not_a_space(text, expected):
+    assert render(text, ["tools.chinese"]) == f"<p>{expected}</p>"
+
+
+def test_lines_of_code_stay_apart():
+    html = render("```\n你\n好\n```", ["pymdownx.superfences", "tools.chinese"])
+    assert "你\n好" in html
+
+
+# Figures and snippets
+
+SVG = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" aria-label="old" viewBox="0 0 1 1"><path d="M0 0"/></svg>\n'
+
+
+def test_figure_is_named_by_its_alternative_text():
+    assert accessible(SVG, '梯度 "p"') == (
+        '<svg role="img" aria-label="梯度 &quot;p&quot;" viewBox="0 0 1 1"><path d="M0 0"/></svg>'
+    )
+
+
+def test_what_is_not_svg_is_refused():
+    with pytest.raises(ValueError, match="no <svg> element"):
+        accessible("<html></html>", "x")
+
+
+def test_missing_figure_fails_the_build_with_file_and_line(build, caplog):
+    messages = build("# 页\n\n![图](missing.svg)\n", ["tools.inline_svg"], caplog)
+    assert messages is not None
+    assert any(m.startswith("docs/index.md:3: no such figure") for m in messages), messages
+
+
+def test_output_lines_are_marked():
+    html = render("```python\nprint(1)  # note\n#> 1\n#! Error: x\n```", ["pymdownx.superfences", "tools.snippets"])
+    assert '<span class="c1 output">#&gt; 1</span>' in html
+    assert '<span class="c1 raises">#! Error: x</span>' in html
+    assert '<span class="c1"># note</span>' in html
+
+
+def test_line_of_finds_indented_formulas():
+    assert line_of("a\n= b", "x\n\n    a\n    = b\n") == 3
+    assert line_of("c", "x") == "?"
