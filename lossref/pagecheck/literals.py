@@ -19,7 +19,7 @@ _SIGN = r"[-+−±]"
 _BODY = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _POWER = r"(?:\^\{?\s*[-+−]?\d+\s*\}?|[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
 NUMBER = re.compile(
-    rf"""(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)(?<!\d[.,])
+    rf"""(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)
     (?:
         (?P<text>\d+(?:\.\d+){{2,}}(?:[a-z]+\d+)?|\d{{4}}-\d\d-\d\d(?!\d))          # a version, a date
       | (?P<sign>{_SIGN}\s?)?
@@ -33,7 +33,7 @@ NUMBER = re.compile(
     )(?![A-Za-z0-9])(?!_[A-Za-z0-9])""",
     re.X,
 )
-_APPROX = re.compile(r"(?:约|大约|近|接近|约为|≈|~|差不多|大概)[\s*_`$]*$")
+APPROXIMATELY = re.compile(r"(?:(?<![节契公合条制])约为?|(?<![最附])近|≈|(?<!\d)~|差不多|大概)[\s*_`$]*$")
 _APPROX_AFTER = re.compile(r"[\s*_`$]*(?:左右|上下)")
 _UNITS = {"%": ("0.01", -2), "％": ("0.01", -2), "‰": ("0.001", -3), "万": ("1e4", 4), "亿": ("1e8", 8)}
 
@@ -68,7 +68,7 @@ def find_numbers(text: str, start: int = 0) -> list[Number]:
         if signed.strip() == "±":
             signed = ""
             begin = match.start() + len(match["sign"])
-        approx = bool(_APPROX.search(text[max(0, match.start() - 12) : match.start()]) or _APPROX_AFTER.match(text, match.end()))
+        approx = bool(APPROXIMATELY.search(text[max(0, match.start() - 12) : match.start()]) or _APPROX_AFTER.match(text, match.end()))
         found.append(_number(match, begin + start, match.end() + start, text[begin : match.end()], signed, approx))
     return found
 

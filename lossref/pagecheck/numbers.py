@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from lossref.pagecheck.literals import NUMBER, Number, disagreement, find_numbers, show
+from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show
 from lossref.pagecheck.quoted import FILE, Record
 from lossref.pagecheck.snippets import Code, Failed, Session, page_code
 from lossref.pagecheck.source import CODE, PROSE, Check, Comment, Math, Page, PageError, spans
@@ -59,7 +59,7 @@ def closed_number(tex: str, start: int = 0, approx: bool = False) -> Number | No
     said = re.sub(r"\\[,;:! ]|\\displaystyle|\\textstyle|\{,\}|\s+", "", tex)
     percent = said.endswith(r"\%")
     said = said.removesuffix(r"\%")
-    match = re.fullmatch(r"\{?(?P<sign>[-+−]?)(?P<rest>.*?)\}?", said, re.S)
+    match = re.fullmatch(r"(?P<sign>[-+−]?)(?P<rest>.*)", said, re.S)
     rest = match["rest"]
     fraction = (
         re.fullmatch(r"\\[td]?frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))", rest) or re.fullmatch(r"(\d+)()/(\d+)()", rest)
@@ -101,7 +101,7 @@ def segments(page: Page) -> list[Segment]:
     text = _blank_categories(_blank_executed(page, text, words))
     maths = {}
     for math in page.maths:
-        approx = bool(re.search(r"(?:约|大约|近|接近|约为|≈)[\s*]*$", text[max(0, math.outer_start - 12) : math.outer_start]))
+        approx = bool(APPROXIMATELY.search(text[max(0, math.outer_start - 12) : math.outer_start]))
         try:
             number = closed_number(math.tex, math.start, approx)
         except ValueError as problem:

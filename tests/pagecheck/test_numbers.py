@@ -1,0 +1,150 @@
+"""Every number in the text is a claim: right ones pass, wrong, missing and empty claims are refused."""
+
+from __future__ import annotations
+
+import pytest
+from pages import failures, outcome
+
+from lossref.pagecheck.quoted import Record
+from lossref.pagecheck.source import Location
+
+SETUP = """<!--python
+import math
+x = [0.25, 0.5, 1.25]
+n = 16
+big = 12345.678
+version = "2.13.0"
+-->
+
+"""
+
+COX = {"cox": Record("cox", "Cox (1958), JRSS 20(2), 215–242", "seen", "read", Location("docs/data/quoted.yml", 1, 1))}
+
+RIGHT = {
+    "scalar": "值 0.25<!--= x[0] -->。",
+    "sequence": "0.25、0.50 和 1.25<!--= x -->",
+    "nested sequence": "0.25, 0.5<!--= [[x[0]], [x[1]]] -->",
+    "two claims": "0.25<!--= x[0] --> 与 0.5<!--= x[1] -->",
+    "table": "| a | b |\n|---|---|\n| 0.25 | 0.5<!--= x[:2] --> |\n| 16<!--= n --> | 1.25<!--= x[2] --> |",
+    "heading": "## 共 16<!--= n --> 个",
+    "list": "1. 值 0.25<!--= x[0] -->\n2. 值 16<!--= n -->",
+    "bold, comma": "**0.25**<!--= x[0] -->，`0.5`<!--= x[1] -->",
+    "percent": "25%<!--= x[0] -->，减少 75%<!--= 1 - x[0] -->",
+    "about": "约 12000<!--= big -->，约 12300<!--= big -->",
+    "thousands": "12,345.7<!--= big -->",
+    "scientific": "1.23×10⁴<!--= big -->、1.2e4<!--= big -->、1.235×10^{4}<!--= big -->",
+    "minus": "−0.25<!--= -x[0] -->",
+    "range": "0.25–0.5<!--= x[:2] -->",
+    "fraction": "1/4<!--= x[0] -->",
+    "in a formula": "$0.25$<!--= x[0] -->、$\\tfrac14$<!--= x[0] -->、$-\\frac{1}{4}$<!--= -x[0] -->、$10^{-2}$<!--= 1/(n*6.25) -->、$4/16$<!--= x[0] -->",
+    "formulas, one claim": "| $0.25$ | $0.5$<!--= x[:2] --> |",
+    "alt text": "![图中 16 个点](a.svg)<!--= n -->",
+    "input": "取 3<!--:= k -->，得 0.75<!--= k * x[0] -->",
+    "two inputs": "取 3 与 4.5<!--:= k, m -->，得 13.5<!--= k * m -->",
+    "rebound input": "| 2<!--:= q --> | 4<!--= q * q --> |\n|---|---|\n| 3<!--:= q --> | 9<!--= q * q --> |",
+    "input used by code": "取 3<!--:= k -->\n\n```python\nprint(k + 1)\n#> 4\n```",
+    "text": "版本 2.13.0<!--= version -->，即 2.13<!--= version -->",
+    "quotation": "Cox (1958)，20(2)，215–242<!--= quoted.cox -->",
+    "exemption": "老图 42<!-- exempt: 作废的旧数据 -->",
+    "executed code": "看 `x[0]`。\n\n```python\nprint(x[0])\n#> 0.25\n```",
+    "words": "`float32` 与 L2 与 0-1 损失",
+    "numpy": "<!--python\nimport numpy as np\n-->\n\n0.25<!--= np.float32(x[0]) -->、0.25、0.75、2.0<!--= np.cumsum(x) -->",
+    "links and attributes": "[文](http://a.b/12) <img width=\"12\" src=\"a\"> {: .a12 }",
+    "small constants": "2<!--= len(x) - 1 -->、1.00<!--= round(x[2] - x[0], 2) -->",
+}
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
+def test_right(text):
+    wrong, labels = outcome(SETUP + text, COX)
+    assert not wrong
+    assert labels
+
+
+# text, part of the message; the line is always 9
+WRONG = {
+    "digit": ("值 0.26<!--= x[0] -->", "9:3: written: 0.26\n  the value is 0.25, by <!--= x[0] -->"),
+    "sign": ("值 -0.25<!--= x[0] -->", "written: -0.25"),
+    "second of a sequence": ("0.25、0.51、1.25<!--= x -->", "9:6: written: 0.51\n  the value is 0.5"),
+    "percent": ("26%<!--= x[0] -->", "written: 26%"),
+    "whole number": ("12346<!--= big -->", "write 约 12346, or more digits"),
+    "about": ("约 11000<!--= big -->", "written: 11000"),
+    "tie": ("0.3<!--= x[0] -->", "lies exactly between two literals"),
+    "formula": ("$\\tfrac13$<!--= x[0] -->", "written: $\\tfrac13$\n  the value is 0.25"),
+    "unclaimed": ("共 7 个", "9:3: 7: no claim stands behind this number"),
+    "unclaimed behind": ("0.25<!--= x[0] --> 与 7", "7: no claim stands behind this number"),
+    "unclaimed in a formula": ("$0.25$", "$0.25$: no claim stands behind this number"),
+    "unclaimed in code": ("`f(7)`", "7: no claim stands behind this number"),
+    "unclaimed in a heading": ("## 第 7 节", "7: no claim stands behind this number"),
+    "unclaimed in a title": ('!!! note "7 点"', "7: no claim stands behind this number"),
+    "unclaimed in alt": ("![7 点](a.svg)", "7: no claim stands behind this number"),
+    "unclaimed emphasis": ("_7_ 点", "7: no claim stands behind this number"),
+    "unclaimed full width": ("７ 点", "７: no claim stands behind this number"),
+    "too few values": ("7、0.25<!--= x[0] -->", "2 numbers before this claim, but <!--= x[0] --> gives one value, 0.25"),
+    "too many values": ("0.25、0.5<!--= x -->", "gives 3 values, [0.25, 0.5, 1.25]"),
+    "claim in another paragraph": ("7\n\n<!--= n -->", "has no number before it"),
+    "claim without number": ("好<!--= n -->", "has no number before it"),
+    "claim behind a formula": ("7 $x=1$<!--= n -->", "a claim behind a formula that is more than a number"),
+    "literal": ("0.25<!--= 0.25 -->", "uses nothing of the page"),
+    "literal through builtins": ("3<!--= len('abc') -->", "uses nothing of the page"),
+    "literal carried": ("0.25<!--= 0.25 + 0 * n -->", "contains 0.25 itself"),
+    "literal chosen": ("7<!--= max(x[0], 7) -->", "contains 7 itself"),
+    "literal in a list": ("7、8<!--= [7, 8][:n] -->", "contains 7 itself"),
+    "literal as text": ("7.5<!--= float('7.5') * n / n -->", "contains '7.5' itself"),
+    "no Python": ("7<!--= n + -->", "this is no Python expression"),
+    "walrus": ("7<!--= (m := n) -->", "a claim only looks"),
+    "unknown name": ("7<!--= m -->", "NameError: name 'm' is not defined (is it defined above this place?)"),
+    "exception": ("7<!--= n / 0 -->", "<!--= n / 0 -->: ZeroDivisionError: division by zero"),
+    "bool": ("1<!--= n > 3 -->", "the value is True, which is no number"),
+    "None": ("1<!--= x.sort() -->", "the value is None, which is no number"),
+    "object": ("1<!--= math -->", "which is no number"),
+    "nan": ("1<!--= n * float('nan') -->", "the value is nan"),
+    "text": ("2.12<!--= version -->", "the value is the text '2.13.0'"),
+    "text, no component": ("2.1<!--= version -->", "the value is the text '2.13.0'"),
+    "version by a number": ("2.13.0<!--= big -->", "compared as text"),
+    "unused input": ("取 3<!--:= k -->", "binds k, which nothing below uses"),
+    "input used before": ("3<!--= k --> 取 3<!--:= k -->", "binds k, which nothing below uses"),
+    "rebound unused": ("取 3<!--:= k -->、4<!--:= k -->、8<!--= 2 * k -->", "9:4: <!--:= k --> binds k, which nothing"),
+    "input names": ("取 3<!--:= 2k -->", "'2k' is no name"),
+    "input count": ("取 3、4<!--:= k -->、5<!--= k + 2 -->", "binds 1, but 2 numbers stand before it: 3、4"),
+    "bound version": ("取 2.1.3<!--:= k -->", "a version or a date"),
+    "quotation": ("Cox (1959)，20(2)，215–242<!--= quoted.cox -->", "9:6: written: 1959、20、2、215、242\n  quoted:  1958、20、2、215、242"),
+    "quotation incomplete": ("Cox (1958)<!--= quoted.cox -->", "quoted:  1958、20、2、215、242, the numbers of cox at docs/data"),
+    "unknown quotation": ("Cox (1958)<!--= quoted.coy -->", "there is no record 'coy' in docs/data/quoted.yml"),
+    "exemption of two": ("7 和 8<!-- exempt: 好 -->", "the exemption behind covers only the number before it"),
+    "exemption of none": ("好<!-- exempt: 好 -->", "has no number before it"),
+    "word": ("`float33`", "float33: a name with a digit that is in none of the page's code"),
+    "superscript": ("x² 项", "²: write it as a formula"),
+    "vulgar fraction": ("½ 个", "½: write it as a formula"),
+    "code comment": ("```python\ny = n  # 7 个\n```", "7: a number in a code comment is checked by nothing"),
+    "fence title": ('```python title="7 个"\ny = n\n```', "a number in a fence's title"),
+    "huge": ("1e999999999<!--= n -->", "beyond any floating-point number"),
+    "huge in a formula": ("$10^{999999999}$<!--= n -->", "beyond any floating-point number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text, message", WRONG.values(), ids=WRONG)
+def test_wrong(text, message):
+    said = "\n".join(failures(SETUP + text, COX))
+    assert message in said
+    assert "page.md:9:" in said or "page.md:10:" in said or "page.md:11:" in said
+    assert "Traceback" not in said
+
+
+def test_front_matter():
+    said = failures("---\ntitle: 7 种损失\n---\n\n好\n")
+    assert said == ["page.md:2:1: 7: a number in the title cannot carry a claim: say it without digits"]
+
+
+def test_claims_see_the_page_at_their_place():
+    assert not failures("<!--python\na = 5\n-->\n\n5<!--= a -->\n\n<!--python\na = 6\n-->\n\n6<!--= a -->\n")
+
+
+def test_failing_code_above_is_named():
+    said = failures("```python\nraise ValueError('x')\n```\n\n5<!--= a -->\n")
+    assert said[1] == "page.md:5:2: not checked, because the code at line 2 fails"
+
+
+def test_a_claim_changes_nothing():
+    text = "<!--python\nimport random\nrandom.seed(1)\na = random.Random(1).random()\n-->\n\n0.13<!--= random.random() -->、0.13<!--= a -->、0.13<!--= random.random() -->\n"
+    assert not failures(text)
