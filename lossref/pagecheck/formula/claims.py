@@ -1,7 +1,7 @@
 r"""Is a claim true?  A chain of relations, tried link by link at every point.
 
-``=``      equal to 50 digits, or to 80 digits of the largest summand where both cancel;
-           two sides that are 0 at every point prove nothing and are refused
+``=``      equal to 50 digits, or, where both cancel, to nearly every digit of the largest summand,
+           computed again with a thousand; two sides that are 0 at every point prove nothing
 ``\approx``  the decimal is the other side, rounded to the digits written
 ``\le``    holds everywhere and is attained somewhere; ``<`` holds and is never attained;
            both must be tight, or the bound says less than it seems to
@@ -28,7 +28,7 @@ from .values import Matrix, Undefined, mp
 POINTS = 6
 SPECIAL_POINTS = 24
 RELATIVE = mp.mpf(10) ** -50
-ABSOLUTE = mp.mpf(10) ** -80  # of the largest summand
+GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
 MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 NUMERIC = "数值核对"
@@ -51,6 +51,12 @@ class Trial:
     point: Point
     env: dict
     needs: Needs
+    digits: int = v.DIGITS
+
+    @property
+    def noise(self):
+        """What is smaller than this may be rounding."""
+        return mp.mpf(10) ** (GUARD - self.digits) * self.scale
 
 
 def check_claim(tex: str, chain: Chain, conditions: list[Node], scope: Scope, loose: bool = False) -> str:
@@ -104,42 +110,43 @@ def _each(side: Node, other: Node, scope: Scope) -> Node:
 # ---- trying ----------------------------------------------------------------------------------
 
 
-def _trials(link: Link, conditions: list[Node], scope: Scope, special: bool = False, skip_undefined: bool = False):
-    count = SPECIAL_POINTS if special else POINTS
-    for point, env, needs in points(scope, [link.left, link.right], conditions, count, special):
-        try:
-            try:
-                yield _trial(link, scope, point, env, needs)
-            except Undefined:
-                # 1 - σ(300) is 0 to a hundred digits, and not to a thousand.
-                yield _trial(link, scope, point, env, needs, v.MANY_DIGITS)
-        except Undefined as error:
-            if skip_undefined:
-                continue
-            raise FormulaError(
-                f"has no value at a point of the declared domain: {error}\n  at {describe(point, env, needs)}",
-                link.left.span[0], link.right.span[1],
-                "restrict the domain in the front matter, or say 当 … before the formula") from None  # fmt: skip
+def _trials(
+    link: Link, conditions: list[Node], scope: Scope, special: bool = False, digits: int = v.DIGITS
+) -> list[Trial]:
+    """The link at every point.  A special point without a value is passed over; any other is an error.
 
-
-def _trial(link: Link, scope: Scope, point: Point, env: dict, needs: Needs, digits: int = v.DIGITS) -> Trial:
-    evaluator = Evaluator(scope, point)
+    Where a hundred digits are too few (1 - σ(300) is 0 to a hundred digits), points and values are made again
+    with a thousand.
+    """
+    found = []
     with v.precision(digits):
-        left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)
-        return Trial(left, right, evaluator.scale, point, env, needs)
+        for point, env, needs in points(scope, [link.left, link.right], conditions, SPECIAL_POINTS if special else POINTS, special):
+            evaluator = Evaluator(scope, point)
+            try:
+                left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)
+            except Undefined as error:
+                if special:
+                    continue
+                if digits < v.MANY_DIGITS:
+                    return _trials(link, conditions, scope, special, v.MANY_DIGITS)
+                raise FormulaError(
+                    f"has no value at a point of the declared domain: {error}\n  at {describe(point, env, needs)}",
+                    link.left.span[0], link.right.span[1],
+                    "restrict the domain in the front matter, or say 当 … before the formula") from None  # fmt: skip
+            found.append(Trial(left, right, evaluator.scale, point, env, needs, digits))
+    return found
 
 
-def _tolerances(link: Link) -> tuple:
-    kinds = {type(n) for side in (link.left, link.right) for n in side.walk()}
-    if Integral in kinds or Expectation in kinds and any(
-        isinstance(n, Expectation) and n.law in ("Normal", "Laplace") for s in (link.left, link.right) for n in s.walk()
-    ):
-        return mp.mpf(10) ** -12, mp.mpf(10) ** -15
-    if Limit in kinds:
-        return mp.mpf(10) ** -15, mp.mpf(10) ** -18
-    if Optimum in kinds:
-        return mp.mpf(10) ** -30, mp.mpf(10) ** -50
-    return RELATIVE, ABSOLUTE
+def _tolerance(link: Link):
+    """Relative tolerance: what limits, optima and integrals are computed to."""
+    nodes = [n for side in (link.left, link.right) for n in side.walk()]
+    if any(isinstance(n, Integral) or isinstance(n, Expectation) and n.law in ("Normal", "Laplace") for n in nodes):
+        return mp.mpf(10) ** -12
+    if any(isinstance(n, Limit) for n in nodes):
+        return mp.mpf(10) ** -15
+    if any(isinstance(n, Optimum) for n in nodes):
+        return mp.mpf(10) ** -30
+    return RELATIVE
 
 
 def _pairs(trial: Trial, link: Link):
@@ -167,40 +174,41 @@ def _shape(value) -> str:
 def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) -> None:
     if link.relation == "\\approx":
         return _check_rounding(tex, link, conditions, scope)
-    relative, absolute = _tolerances(link)
-    approximate = relative != RELATIVE  # a limit or an integral is as good as its digits, whatever its terms
-    alive = _is_zero(link.left) or _is_zero(link.right)
-    seen = 0
+    relative = _tolerance(link)
+    alive = _is_zero(link.left) or _is_zero(link.right) or link.relation == "\\ne"
     failure: Trial | None = None
     ratios, gaps = [], []
-
-    def slack(a, b, trial: Trial):
-        return max(relative * max(abs(a), abs(b)), absolute * (1 if approximate else trial.scale))
-
-    def agree(trial: Trial) -> bool:
-        return all(
-            (abs(a - b) <= slack(a, b, trial) or (mp.isinf(a) and a == b)) != (link.relation == "\\ne")
-            for a, b in _pairs(trial, link)
-        )
-
-    for trial in _trials(link, conditions, scope):
-        seen += 1
-        if not agree(trial) and not agree(
-            _trial(link, scope, trial.point, trial.env, trial.needs, v.MANY_DIGITS)):  # fmt: skip
+    trials = _trials(link, conditions, scope)
+    if any(_doubtful(a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
+        trials = _trials(link, conditions, scope, digits=v.MANY_DIGITS)
+    for trial in trials:
+        pairs = _pairs(trial, link)
+        noise = trial.noise if relative == RELATIVE else relative
+        equal = [_near(a, b, relative, noise) for a, b in pairs]
+        if all(equal) if link.relation == "\\ne" else not all(equal):
             failure = failure or trial
-        for a, b in _pairs(trial, link):
-            alive = alive or link.relation == "\\ne" or max(abs(a), abs(b)) > slack(a, b, trial)
+        for a, b in pairs:
+            alive = alive or max(abs(a), abs(b)) > noise
             if b != 0 and not mp.isinf(b):
                 ratios.append((a / b, trial))
             gaps.append(a - b)
     if failure is not None:
         raise _broken(tex, link, failure, _slip(ratios, gaps))
-    if not seen:
+    if not trials:
         raise FormulaError("no point was found to try this at", *link.left.span)
     if not alive:
         raise FormulaError(
             "both sides are 0 at every point tried, which proves nothing", link.left.span[0], link.right.span[1],
             "is a symbol's domain too narrow?")  # fmt: skip
+
+
+def _doubtful(a, b, relative, trial: Trial) -> bool:
+    """Different, or so small beside the summands that rounding could have made them so."""
+    return max(abs(a), abs(b)) <= trial.noise or not _near(a, b, relative, v.ZERO)
+
+
+def _near(a, b, relative, noise) -> bool:
+    return bool(a == b or abs(a - b) <= max(relative * max(abs(a), abs(b)), noise))
 
 
 def _is_zero(node: Node) -> bool:
@@ -302,11 +310,11 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
     closest, farthest = mp.inf, mp.mpf(0)
     count = 0
     for special in (False, True):
-        for trial in _trials(link, conditions, scope, special, skip_undefined=special):
+        for trial in _trials(link, conditions, scope, special):
             for a, b in _pairs(trial, link):
                 count += 1
                 gap = sign * (b - a)
-                equal = abs(gap) <= max(RELATIVE * max(abs(a), abs(b)), ABSOLUTE * trial.scale)
+                equal = _near(a, b, RELATIVE, trial.noise)
                 if gap < 0 and not equal:
                     raise _broken(tex, link, trial)
                 if equal:

@@ -97,7 +97,7 @@ class Evaluator:
             value = self.point.plain[name]
         else:
             raise FormulaError(f"`{name}` has no value here")
-        if symbol.kind == "vector":
+        if isinstance(value, Matrix):
             value = self._entries_overridden(name, value)
         self.memo[key] = value
         return value

@@ -963,7 +963,8 @@ class Parser:
         if not (self.token.is_("[", "\\left")):
             raise self.error("an expectation wants brackets", "write \\mathbb E_{…}[…]")
         bound = () if self.scope.find(variable) else (variable,)
-        self.use(variable)
+        if not bound:
+            self.use(variable)
         with self.binding(*bound):
             body = self.primary()
         return Expectation(variable, law.replace("\\mathcal{N", "Normal"), parameters, body, span=self.span(start))

@@ -131,7 +131,8 @@ class _Statements(Parser):
         """A hand-written equation number: ``\\qquad (1)`` at the end of a row."""
         if not (self.token.quad and self.token.is_("(") and self.peek().kind == "number" and self.peek(2).is_(")")):
             return False
-        if self.peek(3).kind not in ("row", "end"):
+        after = self.peek(3)
+        if after.kind not in ("row", "end") and after.text not in RELATIONS:
             return False
         self.i += 3
         return True
@@ -182,6 +183,7 @@ class _Statements(Parser):
     def _skip_remark(self) -> None:
         """Text between two links of a chain: ``= b \\quad\\text{(链式法则)} \\\\ = c``."""
         here = self.i
+        self._label()
         while self.token.kind == "text" and self.token.text not in CONDITION_WORDS:
             self.take()
         if self.token.text not in RELATIONS:
@@ -259,10 +261,9 @@ def _rows(tokens: list[Token]) -> tuple[list[Token], list[list[Token]]]:
                 i = close + 1
                 continue
             depth.append(name) if token.is_("\\begin") else depth and depth.pop()
-        if not depth and token.is_("&") and tokens[i + 1].is_("&") and tokens[i + 2].kind == "text":
-            if tokens[i + 2].text not in CONDITION_WORDS:
-                i = _remark(tokens, i + 2, remarks)
-                continue
+        if not depth and token.is_("&") and tokens[i + 1].is_("&") and tokens[i + 2].text not in CONDITION_WORDS:
+            i = _remark(tokens, i + 2, remarks)
+            continue
         if not depth and token.is_("&"):
             if token.quad:
                 tokens[i + 1] = replace(tokens[i + 1], quad=True)

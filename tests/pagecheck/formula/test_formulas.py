@@ -1,0 +1,290 @@
+"""Formulas: what holds passes, what is wrong fails with a message an author can act on."""
+
+from __future__ import annotations
+
+import pytest
+
+from lossref.pagecheck.formula import formula_checks
+from lossref.pagecheck.source import PageError, read_text
+
+FRONT = r"""---
+symbols:
+  N: {size: [1, 2, 4], meaning: 样本数}
+  C: {size: [2, 3], meaning: 类别数}
+  n: {index: N, meaning: 样本编号}
+  i: {index: C, meaning: 类别}
+  j: {index: C, meaning: 类别}
+  k: {index: C, meaning: 类别}
+  z: {in: real, meaning: logit}
+  y: {in: "{0, 1}", meaning: 标签}
+  q: {in: "(0, 1)", meaning: 概率}
+  r: {in: real, meaning: 残差}
+  \beta: {in: positive, meaning: 参数}
+  \eta: {in: "(0, 1)", meaning: 真实概率}
+  z_n: {in: real, meaning: logit}
+  y_n: {in: "[0, 1]", meaning: 目标}
+  v: {in: real, shape: [C], meaning: logit 向量}
+  t: {in: simplex, shape: [C], meaning: 目标分布}
+  h: {in: onehot, shape: [C], meaning: 独热目标}
+---
+"""
+# `z_{nc}` above is a vector by its shape; families over two declared indices have tests of their own.
+FRONT = FRONT.replace("  z_{nc}: {in: real, shape: [N, C], meaning: logit}\n", "")
+
+
+def outcomes(body: str, front: str = FRONT) -> list[str]:
+    """The label or the error of every check on a page, declarations that a small page leaves unused aside."""
+    page = read_text(front + body, "docs/page.md")
+    found = []
+    for check in formula_checks(page):
+        if check.name.startswith("unused ") and not check.name.startswith("unused !"):
+            continue
+        try:
+            found.append(check.run())
+        except PageError as error:
+            found.append(str(error))
+    return found
+
+
+def holds(body: str, **kwargs) -> None:
+    found = outcomes(body, **kwargs)
+    assert found and all(label in ("数值核对", "提及") for label in found), "\n".join(found)
+
+
+def refused(body: str, *fragments: str, **kwargs) -> str:
+    errors = [o for o in outcomes(body, **kwargs) if o.startswith("docs/page.md:")]
+    assert errors, f"nothing was refused in {body!r}"
+    for fragment in fragments:
+        assert any(fragment in e for e in errors), f"{fragment!r} is in none of:\n" + "\n".join(errors)
+    return errors[0]
+
+
+BCE = r"""
+定义 $p_n := \sigma(z_n)$ 和 $L := -\frac1N\sum_{n=1}^N [y_n\log p_n+(1-y_n)\log(1-p_n)]$。
+"""
+SOFTMAX = r"""
+定义 $s := \operatorname{softmax}(v)$，$H(t, s) := -\sum_{i=1}^C t_i\log s_i$。
+"""
+
+# What holds.  The first two are the derivations of a binary and a multi-class cross-entropy.
+TRUE = {
+    "bce gradient": BCE
+    + r"""
+
+$$
+\begin{aligned}
+\frac{\partial L}{\partial z_n} =& \quad \frac{\partial L}{\partial p_n}\cdot\frac{\partial p_n}{\partial z_n} \\
+ =& -\frac{1}{N}[\frac{y_n}{p_n}-(1-y_n)\cdot \frac{1}{1-p_n}] \cdot(p_n(1-p_n)) \qquad (1) \\
+ =&\quad \frac{1}{N}[p_n - y_n]
+\end{aligned}
+$$
+""",
+    "softmax gradient": SOFTMAX
+    + r"""
+
+$$
+\begin{aligned}
+\frac{\partial H}{\partial v_i} &= \sum_{k=1}^C \frac{\partial H}{\partial s_k}\cdot\frac{\partial s_k}{\partial v_i} \\
+&= \sum_{k=1}^C \left(-\frac{t_k}{s_k}\right)\cdot s_k(\delta_{ki}-s_i) = s_i-t_i
+\end{aligned}
+$$
+""",
+    "softmax hessian": SOFTMAX
+    + "\n" + r"$$\nabla_v^2 H(t, s) = \operatorname{diag}(s)-ss^\top,\qquad \nabla_v H(t, s) = s - t$$",
+    "log-sum-exp": r"$$\max_j v_j < \log\sum_{j=1}^C e^{v_j} \le \max_j v_j+\log C$$",
+    "primes": r"$\sigma'(z) = \sigma(z)(1-\sigma(z))$，$\sigma''(z) = \sigma'(z)(1-2\sigma(z))$",
+    "cases": r"$$\max(z, 0) = \begin{cases} z & z > 0 \\ 0 & \text{否则} \end{cases}$$",
+    "condition in prose": r"定义 $\ell := -[y\log q+(1-y)\log(1-q)]$。当 $y=1$ 时，$\ell=-\log q$；当 $y=0$ 时，$\ell=-\log(1-q)$。",
+    "condition in display": r"$$y\log q+(1-y)\log(1-q) = \log q \quad\text{当 } y=1$$",
+    "condition by set": r"设 $y_n\in\{0, 1\}$，有 $y_n^2 = y_n$。",
+    "condition by rejection": r"当 $z>0$ 时，$|z| = z$。",
+    "limit": r"$$\lim_{z\to\infty}\sigma(z) = 1,\qquad \lim_{z\to-\infty}\sigma(z) = 0$$",
+    "limit in words": r"当 $z\to\infty$ 时，$\sigma(z)\to 1$。",
+    "expectation and optimum": r"$$\arg\min_{q}\mathbb E_{y\sim\operatorname{Bernoulli}(\eta)}[-y\log q-(1-y)\log(1-q)] = \eta$$",
+    "maximum": r"$$\max_{z} \sigma'(z) = \frac14,\qquad \min_{q} \left(q-\frac12\right)^2 = 0$$",
+    "bounds": r"$q\in(0,1)$，$q(1-q)\le\frac14$，$0<\sigma(z)<1$，$z\in\mathbb R$，$v\in\mathbb R^C$",
+    "example": BCE
+    + r"取 $z_n=(-0.8502, 0.4511, 1.8228)$、$y_n=(1,0,0)$，有 $p_n\approx(0.2994, 0.6109, 0.8609)$、$L\approx 1.3742$。",
+    "integral": r"$$\int_0^1 \sigma(x)\,\mathrm d x = \log\frac{1+\exp(1)}{2}$$",
+    "gaussian": r"$$\mathbb E_{x\sim\operatorname{Normal}(0,1)}[x^2] = 1$$",
+    "huber": r"定义 $g(r) := \begin{cases} \frac12r^2 & |r|\le\beta \\ \beta(|r|-\frac12\beta) & |r|>\beta\end{cases}$。"
+    + r"有 $g'(r) = \operatorname{clip}(r, -\beta, \beta)$。",
+    "one-hot": r"$$\sum_{i=1}^C h_i = 1,\qquad \sum_{i} h_i^2 = 1$$",
+    "products and norms": r"$$\lVert v\rVert^2 = \langle v, v\rangle = v^\top v = \sum_{i=1}^C v_i^2$$",
+    "builtin restated": r"$\sigma(z) := \frac{1}{1+e^{-z}}$，$\operatorname{softplus}(z) = \log(1+e^z)$",
+    "log base": r"$\log_2 8 = 3$，$\frac{1}{\log 2}\approx 1.4427$",
+    "enumeration": r"$v_1, \ldots, v_C$ 与 $\sum_{i=1}^C v_i = \sum_{j=1}^C v_j$",
+    "mention": r"$\log\frac{q}{1-q} = -\log\frac{1-q}{q}$，其中 $\frac{q}{1-q}$ 是几率，$1-q$ 是另一半。",
+    "use before definition": r"先说 $g(z) = z^2$ 的用处。定义 $g(x) := x^2$。",
+    "zero": SOFTMAX + "\n" + r"$$\sum_{i=1}^C (s_i-t_i) = 0$$",
+    "not equal": SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} \ne -t_i(1-s_i)$$",
+    "beyond double precision": r"$-\log(1-\sigma(z)) = \operatorname{softplus}(z)$，$\log(1-\sigma(z-300)) = -\operatorname{softplus}(z-300)$",
+}
+
+
+@pytest.mark.parametrize("body", TRUE.values(), ids=TRUE)
+def test_true_formulas_pass(body):
+    holds(body)
+
+
+# What is wrong, and what the message says.
+FALSE = {
+    "sign": (r"$\sigma'(z) = -\sigma(z)(1-\sigma(z))$", ["`=` does not hold", "differ in sign", "docs/page.md:"]),
+    "factor": (r"$\sigma'(z) = 2\sigma(z)(1-\sigma(z))$", ["1/2 times", "left", "right", "z ="]),
+    "1/N": (BCE + "\n" + r"$$\frac{\partial L}{\partial z_n} = p_n-y_n$$", ["1/N"]),
+    "y for p": (BCE + "\n" + r"$$\frac{\partial^2 L}{\partial z_n^2} = \frac1N y_n(1-y_n)$$", ["`=` does not hold"]),
+    "log base": (r"$\frac{\log q}{\log 10} = \log q$", ["ln 10"]),
+    "digit": (r"$\frac{1}{\log 2}\approx 1.4426$", ["`≈` does not hold", "1.4426"]),
+    "vector digit": (BCE + r"取 $z_n=(0.5, 1)$、$y_n=(1,0)$，有 $p_n\approx(0.6225, 0.7312)$。", ["`≈` does not hold"]),
+    "given digit": (BCE + r"取 $z_n=(-0.8502, 0.4511, 1.8227)$、$y_n=(1,0,0)$，有 $\frac{\partial L}{\partial z_n}\approx(-0.2335, 0.2036, 0.2871)$。", ["`≈`"]),
+    "le for lt": (r"$0\le\sigma(z)$", ["equality is never reached"]),
+    "lt for le": (r"$q(1-q)<\frac14$", [r"write \le"]),
+    "loose bound": (r"$q(1-q)\le\frac13$", ["equality is never reached"]),
+    "wrong way": (r"$q(1-q)\ge\frac14$", ["does not hold"]),
+    "domain": (r"$q\in(0,2)$", ["declared `in: (0, 1)`"]),
+    "range": (r"$q(1-q)\in(0,1)$", ["tight"]),
+    "swapped index": (SOFTMAX + "\n" + r"$$\frac{\partial s_k}{\partial v_i} = s_k(\delta_{ki}-s_k)$$", ["does not hold"]),
+    "dropped cross terms": (SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} = \frac{\partial H}{\partial s_i}\cdot\frac{\partial s_i}{\partial v_i}$$", ["`=` does not hold"]),
+    "swapped arguments": (r"定义 $D(a, b) := \sum_i a_i\log\frac{a_i}{b_i}$，$s := \operatorname{softmax}(v)$。有 $D(t, s) = D(s, t)$。", ["does not hold"]),
+    "vacuous": (r"当 $z=0$ 时，$2z = 3z$。", ["0 at every point"]),
+    "exponent": (r"$\frac{\partial}{\partial z}\left[z^3\right] = 3z^3$", ["does not hold"]),
+    "removed term": (r"$-\log(q(1-q)) = -\log q$", ["does not hold"]),
+    "limit": (r"$\lim_{z\to\infty}\sigma(z) = 0.99$", ["does not hold"]),
+    "case": (r"$$|z| = \begin{cases} z & z > 0 \\ z & z \le 0\end{cases}$$", ["does not hold"]),
+    "builtin misquoted": (r"$\sigma(z) := \frac{1}{1+e^{z}}$", ["does not hold"]),
+    "mention": (r"$q = 1-(1-q)$，其中 $2-q$ 不在别处。", ["occurs in no checked formula"]),
+    "enumeration": (r"$v_2, \ldots, v_C$ 与 $\sum_i v_i = \sum_j v_j$", ["enumeration"]),
+    "shape": (r"$v = 1+z$", ["differ in shape"]),
+    "undefined": (r"$\log z = \log z$", ["has no value", "log of"]),
+    "condition outside": (r"当 $q=2$ 时，$q=2$。", ["outside the domain"]),
+    "idle condition": (r"当 $q=0.5$ 时，$z+z=2z$。", ["depends on this condition"]),
+    "independent": (r"定义 $f := z^2$。$\frac{\partial f}{\partial q} = 0$", ["does not depend on `q`"]),
+    "open index": (r"定义 $f := \frac1C v_i$。$f = f$", ["leaves the index `i` open"]),
+    "sum ends early": (r"定义 $f := \sum_i v_i + v_i$。$f = f$", ["leaves the index `i` open"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "fragments"), FALSE.values(), ids=FALSE)
+def test_false_formulas_fail_and_say_why(body, fragments):
+    refused(body, *fragments)
+
+
+# What is refused because a reader could take it in two ways, or not at all; each message says what to write.
+REFUSED = {
+    "log of what": (r"$\log q r = 1$", r"write \log(q)"[:9]),
+    "log then bracket power": (r"$\log(q)^2 = 1$", "(\\log x)^2"),
+    "log of a power": (r"$\log q^2 = 1$", "two ways"),
+    "a/bc": (r"$z/qr = 1$", "a/bc"),
+    "a/b/c": (r"$z/q/r = 1$", "a/b/c"),
+    "two signs": (r"$z - -q = 1$", "brackets"),
+    "sign behind cdot": (r"$z\cdot -q = 1$", r"\cdot (-b)"),
+    "unknown symbol": (r"$x = 1$", "symbols:"),
+    "near miss": (r"$z_{n} = z_m$", "unknown symbol `m`"),
+    "twice defined": (r"定义 $f := z$，$f := q$。$f=f$", "second time"),
+    "unused definition": (r"定义 $f := z$。$z=z$", None),
+    "shadowed index": (r"$\sum_i v_i\sum_i v_i = 1$", "already bound"),
+    "open range": (r"$\sum_m 1 = 1$", "range of `m`"),
+    "nabla of what": (r"$\nabla z = 1$", "variable"),
+    "orders": (r"$\frac{\partial^2 z}{\partial z} = 0$", "order 2"),
+    "unknown command": (r"$\foo z = 1$", "not part of the notation"),
+    "words": (r"$loss = 1$", "unknown symbol"),
+    "chinese": (r"$损失 = 1$", r"\text{"),
+    "bracket": (r"$(z + q = 1$", "expected `)`"),
+    "sized bracket": (r"$\left(z + q) = 1$", r"\right"),
+    "brace": (r"$\frac{z}{q = 1$", "expected `}` to close"),
+    "approx without decimal": (r"$z\approx q$", "decimal"),
+    "double exponent": (r"$z^2^3 = 1$", "double exponent"),
+    "exponent digits": (r"$z^12 = 1$", "^{12}"),
+    "to without limit": (r"$\sigma(z)\to 1$", r"\lim"),
+    "too many arguments": (r"$\sigma(z, q) = 1$", "takes 1 argument"),
+    "declared as": (r"$\arg\min_{f} f = 1$", "must be one number"),
+    "unknown law": (r"$\mathbb E_{x\sim\operatorname{Foo}(1)}[x] = 1$", "unknown distribution"),
+    "long sum": (r"$\sum_{m=1}^{100000} m = 1$", "too long"),
+    "huge power": (r"$10^{10^{10}} = 1$", "beyond"),
+    "deep nest": ("$" + "(" * 3000 + "z" + ")" * 3000 + " = 1$", "nested too deeply"),
+    "endless": (r"$\sum_{a=1}^{900}\sum_{b=1}^{900} ab = 1$", "too long"),
+    "self reference": (r"定义 $f := g$，$g := f$。$f = g$", "unknown symbol"),
+}
+
+
+@pytest.mark.parametrize(("body", "fragment"), REFUSED.values(), ids=REFUSED)
+def test_what_is_ambiguous_or_unknown_is_refused_with_the_fix(body, fragment):
+    if fragment is None:
+        page = read_text(FRONT + body, "docs/page.md")
+        errors = []
+        for check in formula_checks(page):
+            try:
+                check.run()
+            except PageError as error:
+                errors.append(str(error))
+        assert any("`f` is defined and never used" in e for e in errors)
+        return
+    message = refused(body)
+    assert fragment in message, message
+
+
+def test_a_failure_names_line_column_and_shows_a_caret():
+    message = refused("\n第一行\n\n$$\n\\begin{aligned}\nz &= z \\\\\n&= 2z\n\\end{aligned}\n$$\n")
+    head, shown, caret, *rest = message.split("\n")
+    line = FRONT.count("\n") + 6
+    assert head == f"docs/page.md:{line}:6: `=` does not hold", message
+    assert shown.strip() == r"z &= z \\" and caret.strip().startswith("^")
+    assert any(text.startswith("  at    z = ") and "(seed 1)" in text for text in rest)
+
+
+def test_a_number_and_a_family_of_one_name_are_two_quantities():
+    holds(r"$$\frac{\partial}{\partial z}\left[z + \sum_{n=1}^N z_n\right] = 1$$")
+
+
+def test_families_over_two_indices():
+    front = FRONT.replace("  v:", '  w_{ni}: {in: real, meaning: 权重}\n  v:')
+    holds(
+        r"定义 $S := \sum_{n=1}^N\sum_{i=1}^C w_{ni}^2$。$\frac{\partial S}{\partial w_{ni}} = 2w_{ni}$",
+        front=front,
+    )
+    refused(r"定义 $S := \sum_{n=1}^N\sum_{i=1}^C w_{ni}^2$。$\frac{\partial S}{\partial w_{ni}} = 2w_{in}$", front=front)
+
+
+def test_zero_log_zero_is_zero_only_where_the_page_says_so():
+    body = r"定义 $G := \sum_i h_i\log h_i$。有 $G + 1 = 1$。"
+    refused(body, "log of 0")
+    holds(body, front=FRONT.replace("symbols:", 'conventions: ["0 log 0 = 0"]\nsymbols:', 1))
+
+
+def test_declarations_are_checked():
+    for entry, fragment in (
+        ("{in: nowhere, meaning: x}", "accepted: real"),
+        ("{meaning: x}", "exactly one of"),
+        ("{in: real, colour: x}", "unknown key 'colour'"),
+        ("{in: simplex, meaning: x}", "needs a shape"),
+        ("{in: real, shape: [M], meaning: x}", "is not a size"),
+        ("{size: [0], meaning: x}", "positive integers"),
+        ("real", "expected a mapping"),
+        ('{in: "(1, 0)", meaning: x}', "is empty"),
+    ):
+        page = read_text(FRONT.replace("  q:", f"  x: {entry}\n  q:") + "$z=z$", "docs/page.md")
+        with pytest.raises(PageError) as error:
+            formula_checks(page)
+        assert fragment in str(error.value), error.value
+        line = 2 + FRONT.split("  q:")[0].count("\n") - 1
+        assert str(error.value).startswith(f"docs/page.md:{line}:"), error.value
+
+
+def test_an_unused_declaration_is_an_error_at_its_line():
+    page = read_text("---\nsymbols:\n  z: {in: real, meaning: x}\n  q: {in: real, meaning: x}\n---\n$z = z$\n", "docs/page.md")
+    (check,) = [c for c in formula_checks(page) if c.name == "unused q"]
+    with pytest.raises(PageError, match=r"docs/page.md:4:3: `q` is declared and never used"):
+        check.run()
+
+
+def test_exemptions_need_a_reason_and_a_need():
+    assert outcomes(r"$z = 2z$<!-- exempt: 反例 -->") == ["豁免：反例"]
+    refused(r"$z = z$<!-- exempt: 反例 -->", "not needed")
+    refused(r"$\sigma(z) < 1$<!-- loose: 无 -->", "not needed")
+    refused(r"$z = z$<!-- loose: 无 -->", "without an inequality")
+    holds(r"$\sigma'(z) < \frac12$<!-- loose: 粗略的界 -->")
+
+
+def test_the_same_points_are_tried_every_time():
+    body = r"$\sigma'(z) = 2\sigma(z)$"
+    assert refused(body) == refused(body)
