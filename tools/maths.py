@@ -30,6 +30,11 @@ GLYPH = re.compile(r'href="#((?:\w+-)*[0-9A-F]+)"')
 WIDTH = re.compile(r'<svg aria-hidden="true"[^>]*? width="([\d.]+)em"')
 # An inline formula up to this width (em) stays in one piece; a longer one may break where MathJax allows it.
 UNBROKEN = 9
+# A browser would let punctuation next to an image start or end a line: they are held together. Behind them, where it
+# would no longer break on its own, it may.
+INLINE = re.compile(
+    r'[（「『《(]*<mjx-container class="math"(?! display).*?</mjx-container>[，。、；：！？）」』》…,.;:!?)]*'
+)
 # A place at the top of the page for the outlines of the glyphs the page uses.
 GLYPHS_HERE = '<div class="math-glyphs"></div>'
 
@@ -60,6 +65,7 @@ class _Typeset(Postprocessor):
         if found:
             results = iter(zip(found, typesetter().typeset(found), strict=True))
             text = FORMULA.sub(lambda _: self._element(*next(results)), text)
+            text = INLINE.sub(r'<span class="math-unit">\g<0></span><wbr>', text)
         return text.replace(GLYPHS_HERE, self._glyphs(), 1)
 
     def _element(self, source: tuple[str, bool], formula) -> str:
@@ -70,10 +76,10 @@ class _Typeset(Postprocessor):
             return f"<code>{html.escape(tex)}</code>"
         self.used.update(dict.fromkeys(GLYPH.findall(formula.svg)))
         width = sum(float(piece) for piece in WIDTH.findall(formula.svg))
-        kind = " display" if display else " unbroken" if width <= UNBROKEN else ""
+        svg = formula.svg.replace("<mjx-break> </mjx-break>", "") if width <= UNBROKEN else formula.svg
         return (
-            f'<mjx-container class="math"{kind} data-tex="{html.escape(tex)}" '
-            f"data-search-exclude>{formula.svg}"
+            f'<mjx-container class="math"{" display" if display else ""} data-tex="{html.escape(tex)}" '
+            f"data-search-exclude>{svg}"
             f"<mjx-assistive-mml>{formula.mathml}</mjx-assistive-mml></mjx-container>"
         )
 

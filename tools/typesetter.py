@@ -134,6 +134,7 @@ def _key(tex: str, display: bool) -> str:
 
 def _version() -> str:
     """What a stored result depends on besides its TeX."""
-    digest = hashlib.sha256(RENDERER.read_bytes())
-    digest.update((RENDERER.parent / "package-lock.json").read_bytes())
+    digest = hashlib.sha256()
+    for name in ("render.mjs", "outline.mjs", "package-lock.json"):
+        digest.update((RENDERER.parent / name).read_bytes())
     return digest.hexdigest()

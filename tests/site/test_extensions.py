@@ -1,6 +1,7 @@
 """The Markdown extensions in tools/, one at a time and in MkDocs' strict build."""
 
 import logging
+import re
 import textwrap
 
 import pytest
@@ -76,10 +77,18 @@ def test_formula_in_a_heading_keeps_a_readable_anchor():
 
 
 def test_short_formula_stays_in_one_piece_and_a_long_one_may_break():
-    assert "unbroken" in render("$a+b=c$", MATHS)
-    long = render("$a+b+c+d+e+f+g+h+i+j+k=0$", MATHS)
-    assert "unbroken" not in long
-    assert long.count("<svg aria-hidden") > 5
+    assert "<mjx-break>" not in render("$a+b=c$", MATHS)
+    assert render("$a+b+c+d+e+f+g+h+i+j+k=0$", MATHS).count("<mjx-break> </mjx-break><svg") > 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("$a$，后", "[F，]|后"), ("前（$a$）。后", "前[（F）。]|后"), ("前 $a$ 后", "前 [F]| 后"), ("$a$、$b$", "[F、]|[F]|")],
+)
+def test_punctuation_stays_with_its_formula(text, expected):
+    html = re.search("<p>(.*)</p>", render(text, MATHS))[1]
+    html = re.sub("<mjx-container.*?</mjx-container>", "F", html)
+    assert html.replace('<span class="math-unit">', "[").replace("</span>", "]").replace("<wbr>", "|") == expected
 
 
 @pytest.mark.parametrize(

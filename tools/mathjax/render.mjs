@@ -8,6 +8,7 @@
 
 import { createInterface } from 'node:readline';
 import MathJax from 'mathjax';
+import { relativeOutline } from './outline.mjs';
 
 // The x-height of MathJax's font. MathJax gives lengths in ex and lets the browser match the text around it; system
 // fonts differ from machine to machine, so lengths are given in em instead and the stylesheet sets the size once.
@@ -45,10 +46,10 @@ function compactSvg(html) {
     .replace(/<g><\/g>|<g transform="[^"]*"><\/g>/g, '')
     .replace(/(-?[\d.]+)ex/g, (_, ex) => em(+ex))
     // Where MathJax allows a line break in running text it puts a space of the right width, in a font of its own.
-    // Neighbouring images may break without it; the width becomes a margin.
+    // Here the space has no width (see the stylesheet), and the width becomes a margin.
     .replace(/<mjx-break([^>]*)>[^<]*<\/mjx-break><svg style="/g, (_, attributes) => {
       const size = { 1: 0.111, 2: 0.167, 3: 0.222, 4: 0.278, 5: 0.333 }[/size="(\d)"/.exec(attributes)?.[1]] ?? 0;
-      return `<svg style="margin-left: ${size}em; `;
+      return `<mjx-break> </mjx-break><svg style="margin-left: ${size}em; `;
     })
     .replace(/<svg /g, '<svg aria-hidden="true" ');
 }
@@ -76,7 +77,7 @@ function newGlyphs() {
   for (const [, id, path] of cache.matchAll(/<path id="MJX-([^"]*)" d="([^"]*)"/g)) {
     if (!sent.has(id)) {
       sent.add(id);
-      glyphs[id] = path;
+      glyphs[id] = relativeOutline(path);
     }
   }
   return glyphs;
