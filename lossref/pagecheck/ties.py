@@ -37,7 +37,9 @@ KEYS = {"loss", "value", "input", "target", "args", "reduction", "gradient", "he
 POINTS = 4
 EXACT = 1e-12  # relative: binary64, a few ulp, summed over a batch
 TORCH = 1e-6  # relative to the largest entry: torch rounds its tails
-MODERATE = 10.0  # beyond this, or this near the end of the input's range, torch rounds: a documented difference
+MODERATE = (
+    10.0  # beyond this, or this near the end of the input's range, torch rounds: a documented difference
+)
 NEAR_END = 1e-4
 STEP = mp.mpf(10) ** -15
 
@@ -60,7 +62,10 @@ def tie_checks(page: Page) -> list[Check]:
     """One check for every entry of the front matter's ``ties:``."""
     ties = page.front.get("ties") or []
     if not isinstance(ties, list):
-        raise PageError(page.front_at("ties"), "`ties:` wants a list: - {loss: BCELoss, value: L, input: p_n, target: y_n}")
+        raise PageError(
+            page.front_at("ties"),
+            "`ties:` wants a list: - {loss: BCELoss, value: L, input: p_n, target: y_n}",
+        )
     checks = []
     for i, entry in enumerate(ties):
         where = page.front_at("ties", i)
@@ -71,7 +76,9 @@ def tie_checks(page: Page) -> list[Check]:
             try:
                 return _check(_parse(entry, scope), scope)
             except FormulaError as error:
-                raise PageError(where, error.message + (f"\n  fix: {error.fix}" if error.fix else "")) from None
+                raise PageError(
+                    where, error.message + (f"\n  fix: {error.fix}" if error.fix else "")
+                ) from None
             except Undefined as error:
                 raise PageError(where, f"the page's formula cannot be evaluated: {error}") from None
 
@@ -90,7 +97,9 @@ def _page_scope(page: Page) -> Scope:
 
 def _parse(entry, scope: Scope) -> Tie:
     if not isinstance(entry, dict):
-        raise FormulaError(f"a tie is a mapping, got {entry!r}", fix="{loss: BCELoss, value: L, input: p_n, target: y_n}")
+        raise FormulaError(
+            f"a tie is a mapping, got {entry!r}", fix="{loss: BCELoss, value: L, input: p_n, target: y_n}"
+        )
     if unknown := set(entry) - KEYS:
         raise FormulaError(f"unknown key {sorted(unknown)[0]!r} in a tie; known: {', '.join(sorted(KEYS))}")
     if missing := {"loss", "value", "input", "target"} - set(entry):
@@ -103,8 +112,15 @@ def _parse(entry, scope: Scope) -> Tie:
 
     args = {key: read_expression(str(text), scope)[0] for key, text in (entry.get("args") or {}).items()}
     return Tie(
-        entry["loss"], node("value"), node("input"), node("target"), args,
-        str(entry.get("reduction", "mean")), node("gradient"), node("hessian"))  # fmt: skip
+        entry["loss"],
+        node("value"),
+        node("input"),
+        node("target"),
+        args,
+        str(entry.get("reduction", "mean")),
+        node("gradient"),
+        node("hessian"),
+    )
 
 
 # ---- comparing -------------------------------------------------------------------------------
@@ -125,7 +141,9 @@ def _check(tie: Tie, scope: Scope) -> str:
             evaluator.overrides[key] = mp.mpf(float(exact))
         evaluator.memo.clear()
         x, y = _array(tie.input, evaluator), _array(tie.target, evaluator)
-        args = {key: _array(a, evaluator) for key, a in tie.args.items()}
+        args = {
+            key: a.item() if (a := _array(node, evaluator)).ndim == 0 else a for key, node in tie.args.items()
+        }
         loss = loss_class(**args, reduction=tie.reduction)
         said = f"at {describe(point, env, needs)}  (seed {SEED})"
         page = _Derivatives(tie, evaluator, entries, x.shape)
@@ -166,7 +184,9 @@ class _Derivatives:
     def _real(value):
         value = v.real(value)
         if isinstance(value, v.Matrix):
-            raise FormulaError("a tie's `value:` must be one number", fix="tie the loss of one sample, or a reduced one")
+            raise FormulaError(
+                "a tie's `value:` must be one number", fix="tie the loss of one sample, or a reduced one"
+            )
         return value
 
     def confirm_by_differences(self, said: str) -> None:
@@ -184,7 +204,8 @@ class _Derivatives:
                 continue  # the step leaves the domain
             if abs(difference - slope) > mp.mpf(10) ** -20 * max(abs(slope), mp.mpf(10) ** -30):
                 raise FormulaError(
-                    f"the derivative {v.show(slope, 20)} is not the difference quotient {v.show(difference, 20)}\n  {said}")  # fmt: skip
+                    f"the derivative {v.show(slope, 20)} is not the difference quotient {v.show(difference, 20)}\n  {said}"
+                )
 
 
 def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) -> None:
@@ -192,13 +213,26 @@ def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) ->
 
     import lossref.torch
 
-    kwargs = {key: torch.as_tensor(a) for key, a in args.items()}
+    def build(module_class):
+        """torch takes settings (label_smoothing) as numbers and weights (pos_weight) as tensors."""
+        try:
+            return module_class(
+                **{k: torch.as_tensor(a) if isinstance(a, np.ndarray) else a for k, a in args.items()},
+                reduction=tie.reduction,
+            )
+        except TypeError:
+            return module_class(
+                **{k: torch.tensor(a, dtype=torch.float64) for k, a in args.items()}, reduction=tie.reduction
+            )
+
     peers = [(f"lossref.torch.{tie.loss}", getattr(lossref.torch, tie.loss), EXACT * 10)]
     low, high = getattr(lossref.LOSSES[tie.loss], "input_range", None) or (-np.inf, np.inf)
-    if hasattr(torch.nn, tie.loss) and np.all((np.abs(x) < MODERATE) & (x > low + NEAR_END) & (x < high - NEAR_END)):
+    if hasattr(torch.nn, tie.loss) and np.all(
+        (np.abs(x) < MODERATE) & (x > low + NEAR_END) & (x < high - NEAR_END)
+    ):
         peers.append((f"torch.nn.{tie.loss}", getattr(torch.nn, tie.loss), TORCH))
     for name, module_class, tolerance in peers:
-        module = module_class(**kwargs, reduction=tie.reduction)
+        module = build(module_class)
         target = torch.as_tensor(y)
         source = torch.as_tensor(x).clone().requires_grad_(True)
         value = module(source, target)
@@ -247,9 +281,15 @@ def _array(node: Node, evaluator: Evaluator) -> np.ndarray:
         numbers = [float(v.real(evaluator.eval(e, {}))) for e in entries]
         if isinstance(node, Name) and len(entries) == 1 and entries[0] is node:
             return np.array(numbers[0])
-        symbol = evaluator.scope.find(node.name) if isinstance(node, Name) else evaluator.scope.family(
-            node.base.name, len(node.indices))  # fmt: skip
-        return np.array(numbers).reshape([evaluator.size(s) for s in symbol.shape])
+        symbol = (
+            evaluator.scope.find(node.name)
+            if isinstance(node, Name)
+            else evaluator.scope.family(node.base.name, len(node.indices))
+        )
+        # Declared `integer a..b`: class indices, which code wants as integers.
+        whole = symbol.domain is not None and symbol.domain.text.startswith("integer")
+        array = np.array(numbers, dtype=np.int64 if whole else np.float64)
+        return array.reshape([evaluator.size(s) for s in symbol.shape])
     return np.array(float(v.real(evaluator.eval(node, {}))))
 
 

@@ -7,10 +7,11 @@ formula contains; what is none of these is an error.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..source import Check, Math, Page, PageError
+from ..source import PROSE, Check, Math, Page, PageError
 from . import claims
 from .points import Needs
 from .scope import Scope, declare
@@ -34,7 +35,11 @@ def page_error(page: Page, math: Math, error: FormulaError) -> PageError:
     caret = max(0, error.start - first - indent)
     width = max(1, min(error.end, first + len(line)) - error.start)
     shown = line.strip()
-    parts = [error.message.split("\n")[0], f"    {shown}", f"    {' ' * caret}{'^' * min(width, max(1, len(shown) - caret))}"]
+    parts = [
+        error.message.split("\n")[0],
+        f"    {shown}",
+        f"    {' ' * caret}{'^' * min(width, max(1, len(shown) - caret))}",
+    ]
     parts += error.message.split("\n")[1:]
     if error.fix:
         parts.append(f"  fix: {error.fix}")
@@ -48,11 +53,15 @@ def formula_scope(page: Page) -> Scope:
     for convention in conventions:
         if convention not in CONVENTIONS:
             raise PageError(
-                page.front_at("conventions"), f"unknown convention {convention!r}; known: {', '.join(CONVENTIONS)}")  # fmt: skip
+                page.front_at("conventions"),
+                f"unknown convention {convention!r}; known: {', '.join(CONVENTIONS)}",
+            )
     scope.conventions = tuple(conventions)
     symbols = page.front.get("symbols") or {}
     if not isinstance(symbols, dict):
-        raise PageError(page.front_at("symbols"), "`symbols:` wants one line for each symbol: `z: {in: real, meaning: …}`")
+        raise PageError(
+            page.front_at("symbols"), "`symbols:` wants one line for each symbol: `z: {in: real, meaning: …}`"
+        )
     order = {"size": 0, "index": 1}
     for key, entry in sorted(symbols.items(), key=lambda item: _rank(item[1], order)):
         where = page.front_at("symbols", key)
@@ -60,7 +69,9 @@ def formula_scope(page: Page) -> Scope:
             base, subscript = read_symbol(str(key), scope)
             declare(scope, base, subscript, entry)
         except FormulaError as error:
-            raise PageError(where, f"{error.message}" + (f"\n  fix: {error.fix}" if error.fix else "")) from None
+            raise PageError(
+                where, f"{error.message}" + (f"\n  fix: {error.fix}" if error.fix else "")
+            ) from None
     return scope
 
 
@@ -83,9 +94,10 @@ def formula_checks(page: Page, ns=None, scope: Scope | None = None) -> list[Chec
     """One check for every formula that says something, and for whatever is declared and never used."""
     scope = formula_scope(page) if scope is None else scope
     formulas = _read_all(
-        [math for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None], scope)  # fmt: skip
+        [math for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None], scope
+    )
     _attach_conditions(formulas)
-    known = _Known(formulas)
+    known = _Known(formulas, page.visible(PROSE))
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known)]
     return checks + _unused(page, formulas, scope)
 
@@ -120,15 +132,19 @@ def _read(math: Math, scope: Scope) -> _Formula:
         formula.error = error
         scope.plain, scope.families = before
     except RecursionError:
-        formula.error = FormulaError("nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`")
+        formula.error = FormulaError(
+            "nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`"
+        )
     return formula
 
 
 def _closed(definition: Definition, scope: Scope) -> None:
     for name in Needs(scope, [definition]).indices:
         raise FormulaError(
-            f"the definition of `{definition.name}` leaves the index `{name}` open", *definition.span,
-            f"define `{definition.name}_{name}`, or sum over `{name}`; a sum ends at the next + or -")  # fmt: skip
+            f"the definition of `{definition.name}` leaves the index `{name}` open",
+            *definition.span,
+            f"define `{definition.name}_{name}`, or sum over `{name}`; a sum ends at the next + or -",
+        )
 
 
 # ---- conditions ------------------------------------------------------------------------------
@@ -170,9 +186,10 @@ def _condition_used(formula: _Formula, formulas: list[_Formula], scope: Scope) -
 
 
 class _Known:
-    """Every expression that some checked formula of the page contains."""
+    """Every expression that some checked formula of the page contains, and every decimal that is claimed."""
 
-    def __init__(self, formulas: list[_Formula]):
+    def __init__(self, formulas: list[_Formula], prose: str):
+        self.decimals: frozenset[str] = frozenset(re.findall(r"\d+\.\d+", prose))
         self.nodes: set[Node] = set()
         self.sums: list[tuple[type, Counter]] = []
         for formula in formulas:
@@ -181,6 +198,7 @@ class _Known:
                 for statement in formula.reading.statements:
                     if statement.kind != "mention":
                         bodies += [statement.body, *statement.conditions]
+            self.decimals |= claims.decimals(bodies)
             for body in bodies:
                 for node in body.walk():
                     self.nodes.add(node)
@@ -212,8 +230,10 @@ def _is_plain(node: Node) -> bool:
 def _check_mention(node: Node, known: _Known) -> str:
     if not _is_plain(node) and not known.contains(node):
         raise FormulaError(
-            "this expression occurs in no checked formula of the page", *node.span,
-            "claim something about it (=, \\le, …), define it with `:=`, or put a claim `<!--= … -->` behind it")  # fmt: skip
+            "this expression occurs in no checked formula of the page",
+            *node.span,
+            "claim something about it (=, \\le, …), define it with `:=`, or put a claim `<!--= … -->` behind it",
+        )
     return "提及"
 
 
@@ -227,8 +247,11 @@ def _check_enumeration(statements: list[Statement], scope: Scope) -> str:
         if size and ends[0].indices[-1] == Num("1") and ends[1].indices[-1] in (Name(size), Num(size)):
             return "提及"
     raise FormulaError(
-        "an enumeration names the first and the last of a family", statements[0].span[0], statements[-1].span[1],
-        "write z_1, \\ldots, z_N with the family's own size")  # fmt: skip
+        "an enumeration names the first and the last of a family",
+        statements[0].span[0],
+        statements[-1].span[1],
+        "write z_1, \\ldots, z_N with the family's own size",
+    )
 
 
 # ---- checks ----------------------------------------------------------------------------------
@@ -252,13 +275,26 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known) -> list[
     made = []
     for statement in claimed:
         conditions = [*formula.conditions, *statement.conditions]
-        made.append(_check(
-            page, math,
-            lambda s=statement, c=conditions: claims.check_claim(math.tex, s.body, c, scope, loose), statement))  # fmt: skip
+        made.append(
+            _check(
+                page,
+                math,
+                lambda s=statement, c=conditions: claims.check_claim(
+                    math.tex, s.body, c, scope, loose, known.decimals
+                ),
+                statement,
+            )
+        )
     for statement in mentioned:
         made.append(_check(page, math, lambda s=statement: _check_mention(s.body, known), statement))
     if loose and not claimed:
-        made.append(_check(page, math, lambda: _raise(FormulaError("`loose` stands behind a formula that claims nothing"))))
+        made.append(
+            _check(
+                page,
+                math,
+                lambda: _raise(FormulaError("`loose` stands behind a formula that claims nothing")),
+            )
+        )
     return made
 
 
@@ -289,7 +325,9 @@ def _exempted(page: Page, formula: _Formula, scope: Scope, known: _Known, reason
             raise formula.error
         for statement in formula.reading.statements if formula.reading else ():
             if statement.kind == "claim":
-                claims.check_claim(formula.math.tex, statement.body, [*formula.conditions, *statement.conditions], scope)
+                claims.check_claim(
+                    formula.math.tex, statement.body, [*formula.conditions, *statement.conditions], scope
+                )
             elif statement.kind == "mention":
                 _check_mention(statement.body, known)
     except (FormulaError, ArithmeticError):
@@ -303,9 +341,18 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
     broken = any(f.error is not None for f in formulas)
     for formula in formulas:
         if formula.condition is not None and not broken and not _condition_used(formula, formulas, scope):
-            made.append(_check(page, formula.math, lambda: _raise(FormulaError(
-                "no claim of this sentence depends on this condition",
-                fix="end the sentence later, or write it without 当/若/设/令/取"))))  # fmt: skip
+            made.append(
+                _check(
+                    page,
+                    formula.math,
+                    lambda: _raise(
+                        FormulaError(
+                            "no claim of this sentence depends on this condition",
+                            fix="end the sentence later, or write it without 当/若/设/令/取",
+                        )
+                    ),
+                )
+            )
     if broken:
         return made
     ties = tie_uses(page, scope)
@@ -313,7 +360,10 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
         if symbol.uses or (symbol.key if symbol.kind == "family" else symbol.name) in ties:
             continue
         if symbol.definition is not None:
-            where, what = page.at(symbol.where), "is defined and never used: a definition serves a claim or a tie"
+            where, what = (
+                page.at(symbol.where),
+                "is defined and never used: a definition serves a claim or a tie",
+            )
         else:
             where, what = _declared_at(page, symbol), "is declared and never used"
 
@@ -336,7 +386,11 @@ def tie_uses(page: Page, scope: Scope) -> set:
     """Names that the page's ties to code refer to."""
     names: set = set()
     for tie in page.front.get("ties") or []:
-        texts = [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")] if isinstance(tie, dict) else []
+        texts = (
+            [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")]
+            if isinstance(tie, dict)
+            else []
+        )
         texts += list((tie.get("args") or {}).values()) if isinstance(tie, dict) else []
         for text in texts:
             try:
@@ -347,4 +401,4 @@ def tie_uses(page: Page, scope: Scope) -> set:
     return names
 
 
-__all__ = ["formula_checks", "formula_scope", "page_error", "All", "Chain"]
+__all__ = ["All", "Chain", "formula_checks", "formula_scope", "page_error"]

@@ -11,7 +11,8 @@ r"""Is a claim true?  A chain of relations, tried link by link at every point.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 
 from . import values as v
 from .domains import Between, Finite
@@ -59,11 +60,22 @@ class Trial:
         return mp.mpf(10) ** (GUARD - self.digits) * self.scale
 
 
-def check_claim(tex: str, chain: Chain, conditions: list[Node], scope: Scope, loose: bool = False) -> str:
-    """Check every link; FormulaError explains the first that fails.  Returns how it was checked."""
+def check_claim(
+    tex: str,
+    chain: Chain,
+    conditions: list[Node],
+    scope: Scope,
+    loose: bool = False,
+    established: frozenset[str] = frozenset(),
+) -> str:
+    """Check every link; FormulaError explains the first that fails.  Returns how it was checked.
+
+    ``established`` holds the decimals that stand elsewhere on the page, where they are claims.
+    """
     chain, conditions = _limits(chain, conditions, scope)
     links = [
-        Link(_each(a, b, scope), r, _each(b, a, scope)) for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:])
+        Link(_each(a, b, scope), r, _each(b, a, scope))
+        for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:])
     ]
     tight = False
     for link in links:
@@ -73,10 +85,16 @@ def check_claim(tex: str, chain: Chain, conditions: list[Node], scope: Scope, lo
             tight |= _check_inequality(tex, link, conditions, scope, loose)
         else:
             _check_equality(tex, link, conditions, scope)
+            if link.relation == "\\approx":
+                _check_decimals(tex, link, conditions, scope, established)
     if loose and not any(link.relation in MIRROR or link.relation == "\\in" for link in links):
-        raise FormulaError("`loose` stands behind a formula without an inequality", *chain.span, "remove the comment")
+        raise FormulaError(
+            "`loose` stands behind a formula without an inequality", *chain.span, "remove the comment"
+        )
     if loose and tight:
-        raise FormulaError("this inequality is tight: `loose` is not needed", *chain.span, "remove the comment")
+        raise FormulaError(
+            "this inequality is tight: `loose` is not needed", *chain.span, "remove the comment"
+        )
     return NUMERIC
 
 
@@ -87,8 +105,10 @@ def _limits(chain: Chain, conditions: list[Node], scope: Scope) -> tuple[Chain, 
     given = Given(scope, conditions)
     if chain.relations != ("\\to",) or len(given.limits) != 1:
         raise FormulaError(
-            "`\\to` claims a limit and needs to be told of what", *chain.span,
-            "write \\lim_{z\\to\\infty} f(z) = 1, or 当 $z\\to\\infty$ before it")  # fmt: skip
+            "`\\to` claims a limit and needs to be told of what",
+            *chain.span,
+            "write \\lim_{z\\to\\infty} f(z) = 1, or 当 $z\\to\\infty$ before it",
+        )
     name, to = given.limits[0]
     rest = [c for c in conditions if not (isinstance(c, Chain) and c.relations == ("\\to",))]
     body, target = chain.sides
@@ -120,7 +140,9 @@ def _trials(
     """
     found = []
     with v.precision(digits):
-        for point, env, needs in points(scope, [link.left, link.right], conditions, SPECIAL_POINTS if special else POINTS, special):
+        for point, env, needs in points(
+            scope, [link.left, link.right], conditions, SPECIAL_POINTS if special else POINTS, special
+        ):
             evaluator = Evaluator(scope, point)
             try:
                 left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)
@@ -131,8 +153,10 @@ def _trials(
                     return _trials(link, conditions, scope, special, v.MANY_DIGITS)
                 raise FormulaError(
                     f"has no value at a point of the declared domain: {error}\n  at {describe(point, env, needs)}",
-                    link.left.span[0], link.right.span[1],
-                    "restrict the domain in the front matter, or say 当 … before the formula") from None  # fmt: skip
+                    link.left.span[0],
+                    link.right.span[1],
+                    "restrict the domain in the front matter, or say 当 … before the formula",
+                ) from None
             found.append(Trial(left, right, evaluator.scale, point, env, needs, digits))
     return found
 
@@ -140,7 +164,10 @@ def _trials(
 def _tolerance(link: Link):
     """Relative tolerance: what limits, optima and integrals are computed to."""
     nodes = [n for side in (link.left, link.right) for n in side.walk()]
-    if any(isinstance(n, Integral) or isinstance(n, Expectation) and n.law in ("Normal", "Laplace") for n in nodes):
+    if any(
+        isinstance(n, Integral) or (isinstance(n, Expectation) and n.law in ("Normal", "Laplace"))
+        for n in nodes
+    ):
         return mp.mpf(10) ** -12
     if any(isinstance(n, Limit) for n in nodes):
         return mp.mpf(10) ** -15
@@ -155,10 +182,15 @@ def _pairs(trial: Trial, link: Link):
         right = left.map(lambda _: v.ZERO)
     if isinstance(right, Matrix) and not isinstance(left, Matrix) and _is_zero(link.left):
         left = right.map(lambda _: v.ZERO)
-    if isinstance(left, Matrix) != isinstance(right, Matrix) or (isinstance(left, Matrix) and left.shape != right.shape):
+    if isinstance(left, Matrix) != isinstance(right, Matrix) or (
+        isinstance(left, Matrix) and left.shape != right.shape
+    ):
         raise FormulaError(
-            f"the two sides differ in shape: {_shape(left)} and {_shape(right)}", link.left.span[0], link.right.span[1],
-            "a vector is a column; is an index or a ^\\top missing?")  # fmt: skip
+            f"the two sides differ in shape: {_shape(left)} and {_shape(right)}",
+            link.left.span[0],
+            link.right.span[1],
+            "a vector is a column; is an index or a ^\\top missing?",
+        )
     if isinstance(left, Matrix):
         return [(v.real(a), v.real(b)) for a, b in zip(left.entries(), right.entries())]
     return [(v.real(left), v.real(right))]
@@ -198,8 +230,11 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         raise FormulaError("no point was found to try this at", *link.left.span)
     if not alive:
         raise FormulaError(
-            "both sides are 0 at every point tried, which proves nothing", link.left.span[0], link.right.span[1],
-            "is a symbol's domain too narrow?")  # fmt: skip
+            "both sides are 0 at every point tried, which proves nothing",
+            link.left.span[0],
+            link.right.span[1],
+            "is a symbol's domain too narrow?",
+        )
 
 
 def _doubtful(a, b, relative, trial: Trial) -> bool:
@@ -267,8 +302,11 @@ def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     left, right = _precision(link.left), _precision(link.right)
     if left is None and right is None:
         raise FormulaError(
-            "`\\approx` needs a decimal on one side", link.left.span[0], link.right.span[1],
-            "write the number to the digits you want checked")  # fmt: skip
+            "`\\approx` needs a decimal on one side",
+            link.left.span[0],
+            link.right.span[1],
+            "write the number to the digits you want checked",
+        )
     for trial in _trials(link, conditions, scope):
         units = right if right is not None else left
         pairs = _pairs(trial, link)
@@ -277,6 +315,56 @@ def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         for (a, b), unit in zip(pairs, units):
             if abs(a - b) > unit / 2 * (1 + mp.mpf(10) ** -20):
                 raise _broken(tex, link, trial)
+
+
+def _check_decimals(
+    tex: str, link: Link, conditions: list[Node], scope: Scope, established: frozenset[str]
+) -> None:
+    """A rounded number that a computation starts from is itself held: by the result, or elsewhere on the page.
+
+    In ``(0.2231+0.3567)/2 \\approx 0.29`` a wrong last digit above would not show below.
+    """
+    for side, other in ((link.left, link.right), (link.right, link.left)):
+        if _precision(side) is not None or _precision(other) is None:
+            continue
+        for number in {n for n in side.walk() if isinstance(n, Num) and "." in n.text} - {
+            Num(text) for text in established
+        }:
+            unit = mp.mpf(10) ** -len(number.text.split(".")[1])
+            for nudge in (unit, -unit):
+                changed = Num(mp.nstr(mp.mpf(number.text) + nudge, 30))
+                try:
+                    _check_rounding(tex, Link(_replaced(side, number, changed), "\\approx", other), conditions, scope)
+                except (FormulaError, Undefined):
+                    continue
+                raise FormulaError(
+                    f"the last digit of {number.text} is held by nothing: the result would round to the same",
+                    *number.span,
+                    "claim this number elsewhere on the page, or write the result with more digits",
+                )
+
+
+def _replaced(node: Node, old: Node, new: Node) -> Node:
+    """The expression with every ``old`` made ``new``."""
+
+    def swap(value):
+        if isinstance(value, Node):
+            return new if value == old else _replaced(value, old, new)
+        return tuple(map(swap, value)) if isinstance(value, tuple) else value
+
+    return replace(node, **{f.name: swap(getattr(node, f.name)) for f in fields(node) if f.name != "span"})
+
+
+def decimals(formulas: Iterable[Node]) -> set[str]:
+    """The decimals that ``\\approx`` claims of an expression, and those that conditions give."""
+    found: set[str] = set()
+    for body in formulas:
+        for chain in (n for n in body.walk() if isinstance(n, Chain)):
+            for left, relation, right in zip(chain.sides, chain.relations, chain.sides[1:], strict=False):
+                held = [s for s in (left, right) if relation != "\\approx" or _precision(s) is not None]
+                if relation in ("=", "\\approx"):
+                    found |= {n.text for s in held for n in s.walk() if isinstance(n, Num) and "." in n.text}
+    return found
 
 
 def _precision(node: Node) -> list | None:
@@ -337,13 +425,19 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
         if loose:
             return False
         raise FormulaError(
-            "equality is never reached", link.left.span[0], link.right.span[1],
-            f"write {'<' if sign > 0 else '>'}, or `<!-- loose: 理由 -->` behind the formula")  # fmt: skip
+            "equality is never reached",
+            link.left.span[0],
+            link.right.span[1],
+            f"write {'<' if sign > 0 else '>'}, or `<!-- loose: 理由 -->` behind the formula",
+        )
     approached = attained is not None or (farthest > 0 and closest <= TIGHT * farthest)
     if not approached and not loose:
         raise FormulaError(
             f"the bound is not tight: the sides never come closer than {mp.nstr(closest, 4)} of their size",
-            link.left.span[0], link.right.span[1], "give the sharp bound, or `<!-- loose: 理由 -->` behind the formula")  # fmt: skip
+            link.left.span[0],
+            link.right.span[1],
+            "give the sharp bound, or `<!-- loose: 理由 -->` behind the formula",
+        )
     return bool(approached)
 
 
@@ -365,13 +459,18 @@ def _check_membership(tex: str, link: Link, conditions: list[Node], scope: Scope
         evaluator = Evaluator(scope, point)
         value = evaluator.eval(node, env)
         if not evaluator.member(value, target, env):
-            lines = [f"`∈` does not hold", f"  {_said(tex, node)} = {v.show(value, 15)}",
-                     f"  at    {describe(point, env, needs)}  (seed {SEED})"]  # fmt: skip
+            lines = [
+                "`∈` does not hold",
+                f"  {_said(tex, node)} = {v.show(value, 15)}",
+                f"  at    {describe(point, env, needs)}  (seed {SEED})",
+            ]
             raise FormulaError("\n".join(lines), node.span[0], target.span[1])
     if isinstance(target, Interval):
         for end, relation, closed in (
-            (target.low, ">", target.low_closed), (target.high, "<", target.high_closed)):  # fmt: skip
-            if isinstance(end, Const) or isinstance(end, Neg) and isinstance(end.value, Const):
+            (target.low, ">", target.low_closed),
+            (target.high, "<", target.high_closed),
+        ):
+            if isinstance(end, Const) or (isinstance(end, Neg) and isinstance(end.value, Const)):
                 continue
             relation = {"<": "\\le", ">": "\\ge"}[relation] if closed else relation
             _check_inequality(tex, Link(node, relation, end), conditions, scope, loose)
@@ -379,7 +478,9 @@ def _check_membership(tex: str, link: Link, conditions: list[Node], scope: Scope
 
 def _check_index_range(size: str, target: Node) -> None:
     want = Num(size) if size.isdigit() else Name(size)
-    if not (isinstance(target, SetOf) and target.dots and target.items[0] == Num("1") and target.items[-1] == want):
+    if not (
+        isinstance(target, SetOf) and target.dots and target.items[0] == Num("1") and target.items[-1] == want
+    ):
         raise FormulaError(f"this index is declared to run over {{1, …, {size}}}", *target.span)
 
 
@@ -387,8 +488,10 @@ def _check_declared(symbol, target: Node) -> None:
     """A page that says where a symbol lives must say what the front matter says."""
     domain = symbol.domain
     wrong = FormulaError(
-        f"`{symbol.name}` is declared `in: {domain.text}`", *target.span,
-        "make the page and the front matter say the same")  # fmt: skip
+        f"`{symbol.name}` is declared `in: {domain.text}`",
+        *target.span,
+        "make the page and the front matter say the same",
+    )
     if isinstance(target, Space):
         shape = tuple(n.name if isinstance(n, Name) else getattr(n, "text", "") for n in target.shape)
         declared = () if symbol.kind == "family" else symbol.shape
@@ -406,6 +509,9 @@ def _check_declared(symbol, target: Node) -> None:
     if not isinstance(said, Between) or not isinstance(domain, Between):
         raise wrong
     if (said.low, said.high, said.low_closed, said.high_closed) != (
-        domain.low, domain.high, domain.low_closed, domain.high_closed):  # fmt: skip
+        domain.low,
+        domain.high,
+        domain.low_closed,
+        domain.high_closed,
+    ):
         raise wrong
-

@@ -119,7 +119,7 @@ class Finite(Domain):
 
 @dataclass(frozen=True)
 class Simplex(Domain):
-    """Probability vectors with no zero entry; the length comes from the symbol's shape."""
+    """Probability vectors; none drawn has a zero entry.  The length comes from the symbol's shape."""
 
     text: str = "simplex"
     vector = True
@@ -132,7 +132,7 @@ class Simplex(Domain):
     def contains(self, value):
         return (
             isinstance(value, Matrix)
-            and all(real(x) > 0 for x in value.entries())
+            and all(real(x) >= 0 for x in value.entries())
             and abs(mp.fsum(map(real, value.entries())) - 1) < mp.mpf(10) ** -12
         )
 
@@ -150,8 +150,12 @@ class OneHot(Domain):
         return column(mp.mpf(i == hot) for i in range(length))
 
     def contains(self, value):
-        return isinstance(value, Matrix) and sorted(map(real, value.entries()))[-1] == 1 and sum(
-            map(real, value.entries())) == 1 and all(real(x) in (0, 1) for x in value.entries())  # fmt: skip
+        return (
+            isinstance(value, Matrix)
+            and sorted(map(real, value.entries()))[-1] == 1
+            and sum(map(real, value.entries())) == 1
+            and all(real(x) in (0, 1) for x in value.entries())
+        )
 
     def special_vectors(self, length) -> list[Matrix]:
         return [column(mp.mpf(i == hot) for i in range(length)) for hot in range(length)]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
+from collections.abc import Callable
 
 from . import values as v
 from .domains import Between, Domain, Reals
@@ -90,7 +91,9 @@ class Evaluator:
         if symbol.kind == "size":
             return mp.mpf(self.point.sizes[name])
         if symbol.kind == "index":
-            raise FormulaError(f"the index `{name}` is not bound here", fix="does the sum end before it? use brackets")
+            raise FormulaError(
+                f"the index `{name}` is not bound here", fix="does the sum end before it? use brackets"
+            )
         if symbol.definition is not None:
             value = self.defined(symbol, {})
         elif name in self.point.plain:
@@ -106,9 +109,12 @@ class Evaluator:
         changed = {key[2:]: x for key, x in self.overrides.items() if key[:2] == ("entry", name)}
         if not changed:
             return value
-        return Matrix(tuple(
-            tuple(changed.get((i, j) if value.shape[1] > 1 else (i,), x) for j, x in enumerate(row, 1))
-            for i, row in enumerate(value.rows, 1)))  # fmt: skip
+        return Matrix(
+            tuple(
+                tuple(changed.get((i, j) if value.shape[1] > 1 else (i,), x) for j, x in enumerate(row, 1))
+                for i, row in enumerate(value.rows, 1)
+            )
+        )
 
     def element(self, symbol: Symbol, index: tuple[int, ...]):
         """One member of a family."""
@@ -145,9 +151,12 @@ class Evaluator:
         if len(lengths) == 1:
             return v.column(self.element(symbol, (i,)) for i in range(1, lengths[0] + 1))
         if len(lengths) == 2:
-            return Matrix(tuple(
-                tuple(self.element(symbol, (i, j)) for j in range(1, lengths[1] + 1))
-                for i in range(1, lengths[0] + 1)))  # fmt: skip
+            return Matrix(
+                tuple(
+                    tuple(self.element(symbol, (i, j)) for j in range(1, lengths[1] + 1))
+                    for i in range(1, lengths[0] + 1)
+                )
+            )
         raise FormulaError(f"`{symbol.name}` has more than two indices: write them")
 
     # ---- expressions ----
@@ -155,7 +164,9 @@ class Evaluator:
     def eval(self, node: Node, env: dict):
         self.steps += 1
         if self.steps > STEPS:
-            raise FormulaError("takes too long to evaluate", *node.span, "use smaller sizes, or define parts of it")
+            raise FormulaError(
+                "takes too long to evaluate", *node.span, "use smaller sizes, or define parts of it"
+            )
         return getattr(self, "_" + type(node).__name__)(node, env)
 
     def number(self, node: Node, env: dict):
@@ -225,7 +236,10 @@ class Evaluator:
                 value = self.eval(factor, env)
             except Undefined as error:
                 # 0·log 0 = 0, on pages that say so.
-                if "0 log 0 = 0" not in self.scope.conventions or str(error) not in ("log of 0", "division by 0"):
+                if "0 log 0 = 0" not in self.scope.conventions or str(error) not in (
+                    "log of 0",
+                    "division by 0",
+                ):
                     raise
                 undefined = error
                 continue
@@ -267,7 +281,10 @@ class Evaluator:
             parameters = symbol.definition.parameters
             args = [self.eval(a, env) for a in node.args]
             return self.differentiated(
-                lambda x: self.defined(symbol, {**dict(zip(parameters, args)), parameters[0]: x}), args[0], node.order)
+                lambda x: self.defined(symbol, {**dict(zip(parameters, args)), parameters[0]: x}),
+                args[0],
+                node.order,
+            )
         args = [self.eval(a, env) for a in node.args]
         if node.name in ("max", "min"):
             items = args[0].entries() if len(args) == 1 and isinstance(args[0], Matrix) else args
@@ -308,7 +325,9 @@ class Evaluator:
             name = key[1][0] if key[0] == "family" else key[1]
             raise FormulaError(
                 f"what is differentiated does not depend on `{name}` through the page's definitions",
-                *variable.span, "define it through that symbol, or differentiate by the one it is written in")  # fmt: skip
+                *variable.span,
+                "define it through that symbol, or differentiate by the one it is written in",
+            )
         return v.part(result, tag)
 
     def variable(self, node: Node, env: dict) -> tuple[Key, Any]:
@@ -316,7 +335,9 @@ class Evaluator:
         if isinstance(node, Name):
             value = self.eval(node, env)
             if isinstance(value, Matrix):
-                raise FormulaError(f"`{node.name}` is a vector", *node.span, "write \\nabla_{z} or \\partial z_i")
+                raise FormulaError(
+                    f"`{node.name}` is a vector", *node.span, "write \\nabla_{z} or \\partial z_i"
+                )
             return ("plain", node.name), value
         assert isinstance(node, Elem) and isinstance(node.base, Name)
         index = tuple(self.integer(i, env) for i in node.indices)
@@ -369,7 +390,9 @@ class Evaluator:
         return (v.largest if node.op == "max" else v.smallest)(items)
 
     def _Each(self, node: Each, env):
-        return v.column(self.eval(node.body, {**env, node.range.index: i}) for i in self.indices(node.range, env))
+        return v.column(
+            self.eval(node.body, {**env, node.range.index: i}) for i in self.indices(node.range, env)
+        )
 
     def _Cases(self, node: Cases, env):
         for value, condition in node.branches:
@@ -427,7 +450,9 @@ class Evaluator:
 
     def _Integral(self, node: Integral, env):
         function = self.along(node.variable, node.body, env)
-        return self.integrate(lambda x: v.real(function(x)), [self.number(node.low, env), self.number(node.high, env)])
+        return self.integrate(
+            lambda x: v.real(function(x)), [self.number(node.low, env), self.number(node.high, env)]
+        )
 
     @staticmethod
     def integrate(function: Callable, ends: list):
@@ -447,11 +472,14 @@ class Evaluator:
             return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
         centre, spread = v.real(args[0]), v.real(args[1])
         if node.law == "Normal":
+
             def density(x):
                 return mp.exp(-((x - centre) ** 2) / (2 * spread)) / mp.sqrt(2 * mp.pi * spread)
         else:
+
             def density(x):
                 return mp.exp(-abs(x - centre) / spread) / (2 * spread)
+
         return self.integrate(lambda x: v.real(function(x)) * density(x), [-mp.inf, centre, mp.inf])
 
     # ---- conditions ----
@@ -512,5 +540,11 @@ def compare(a, relation: str, b) -> bool:
         return all(compare(x, relation, y) for x, y in pairs)
     a, b = v.real(a), v.real(b)
     equal = same(a, b)
-    return {"=": equal, "\\ne": not equal, "<": a < b and not equal, ">": a > b and not equal,
-            "\\le": a < b or equal, "\\ge": a > b or equal}[relation]  # fmt: skip
+    return {
+        "=": equal,
+        "\\ne": not equal,
+        "<": a < b and not equal,
+        ">": a > b and not equal,
+        "\\le": a < b or equal,
+        "\\ge": a > b or equal,
+    }[relation]

@@ -7,7 +7,7 @@ minimum: only the sign is used.
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from . import values as v
 from .domains import Between, Domain, Finite, Reals

@@ -44,7 +44,14 @@ WORDS = {
     "abs": "abs", "LSE": "lse", "logsumexp": "lse", "max": "max", "min": "min",
 }  # fmt: skip
 RELATIONS = {"=", "\\approx", "<", ">", "\\le", "\\ge", "\\ne", "\\in", "\\to"}
-CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "\\langle": "\\rangle", "\\lvert": "\\rvert", "\\lVert": "\\rVert"}
+CLOSERS = {
+    "(": ")",
+    "[": "]",
+    "\\{": "\\}",
+    "\\langle": "\\rangle",
+    "\\lvert": "\\rvert",
+    "\\lVert": "\\rVert",
+}
 SEPARATORS = (",", ";", "\\mid", "\\|")
 
 
@@ -168,7 +175,9 @@ class Parser:
         if id(factor) in self.bare:
             raise self.error(
                 "a function written without brackets ends its product: what follows could belong to its argument",
-                "write \\log(x)\\,y or \\log(xy)", token)  # fmt: skip
+                "write \\log(x)\\,y or \\log(xy)",
+                token,
+            )
 
     def starts_factor(self) -> bool:
         token = self.token
@@ -207,7 +216,8 @@ class Parser:
             if token.is_("^"):
                 if isinstance(value, Call) and value.name in PREFIX.values():
                     raise self.error(
-                        "it is unclear what this exponent belongs to", "write (\\log x)^2 or \\log(x^2)")  # fmt: skip
+                        "it is unclear what this exponent belongs to", "write (\\log x)^2 or \\log(x^2)"
+                    )
                 self.take()
                 if self.token.is_("\\top") or (self.token.is_("{") and self.peek().is_("\\top")):
                     self._skip_group_or_token()
@@ -308,7 +318,8 @@ class Parser:
         if token.kind == "text":
             raise self.error(
                 f"text `{token.text}` stands where an expression is expected",
-                "a name in letters is written \\operatorname{…}; text stands between statements")  # fmt: skip
+                "a name in letters is written \\operatorname{…}; text stands between statements",
+            )
         if token.kind == "command":
             raise self.error(f"`{token.text}` is not part of the notation")
         raise self.error(f"expected an expression, found {self.found()}")
@@ -361,7 +372,8 @@ class Parser:
         if not self.token.is_(close):
             raise self.error(
                 f"expected `{close}` to close `{opener.text}`, found {self.found()}",
-                "a comma list stands in ( ) only; check that brackets match")  # fmt: skip
+                "a comma list stands in ( ) only; check that brackets match",
+            )
         self.take()
 
     # ---- names ----
@@ -402,7 +414,9 @@ class Parser:
             parts = []
             self.take()
             while self.token.end < end and self.token.kind != "end":
-                parts.append(self._raw_word() if self.token.is_("\\mathrm", "\\operatorname") else self.take().text)
+                parts.append(
+                    self._raw_word() if self.token.is_("\\mathrm", "\\operatorname") else self.take().text
+                )
             self.take()
             text = "".join(parts)
         elif self.token.is_("\\mathrm", "\\operatorname"):
@@ -426,7 +440,9 @@ class Parser:
         name = base + "'" * primes
         if primes and not self.known(name):
             if self.function_name(base) is None:
-                raise FormulaError(f"unknown symbol `{name}`", start, self.span(start)[1], self.scope.suggestion(name))
+                raise FormulaError(
+                    f"unknown symbol `{name}`", start, self.span(start)[1], self.scope.suggestion(name)
+                )
             return self.call(base, primes, start)
         if self.token.is_("_"):
             text, behind = self.subscript_text()
@@ -445,7 +461,10 @@ class Parser:
             owner = self._owner(name)
             if owner is None:
                 raise FormulaError(
-                    f"unknown symbol `{full}`", start, self.tokens[behind - 1].end, self.scope.suggestion(full)
+                    f"unknown symbol `{full}`",
+                    start,
+                    self.tokens[behind - 1].end,
+                    self.scope.suggestion(full),
                 )
             self.take()
             indices = self.indices(self._ranks(owner))
@@ -504,7 +523,9 @@ class Parser:
                 self.use(candidate)
                 return Name(candidate, span=span)
             if self.scope.ranks(candidate):
-                raise FormulaError(f"`{candidate}` names several families", *span, "write the one you mean with its indices")
+                raise FormulaError(
+                    f"`{candidate}` names several families", *span, "write the one you mean with its indices"
+                )
         if name in CONSTANTS:
             return Const(CONSTANTS[name], span=span)
         raise FormulaError(f"unknown symbol `{name}`", *span, self.scope.suggestion(name))
@@ -534,7 +555,9 @@ class Parser:
         if args is None:
             symbol = self.scope.find(function) if own else None
             if symbol is None:
-                raise FormulaError(f"`{name}` needs its argument in brackets", *self.span(start), f"write {name}(x)")
+                raise FormulaError(
+                    f"`{name}` needs its argument in brackets", *self.span(start), f"write {name}(x)"
+                )
             # A bare ℓ stands for ℓ(p, y): the function at its own parameters.
             args = tuple(self.plain_name(p, self.span(start)) for p in symbol.definition.parameters)
         node = self._apply(function, args, order, start)
@@ -545,11 +568,17 @@ class Parser:
     def _apply(self, function: str, args: tuple[Node, ...], order: int, start: int) -> Node:
         span = self.span(start)
         symbol = self.scope.find(function)
-        wanted = len(symbol.definition.parameters) if symbol and symbol.kind == "function" else FUNCTIONS.get(function, 1)
+        wanted = (
+            len(symbol.definition.parameters)
+            if symbol and symbol.kind == "function"
+            else FUNCTIONS.get(function, 1)
+        )
         if wanted is not None and len(args) != wanted:
             raise FormulaError(f"`{function}` takes {wanted} argument(s), got {len(args)}", *span)
         if order and len(args) != 1:
-            raise FormulaError("a prime needs a function of one variable", *span, "write \\frac{\\partial f}{\\partial x}")
+            raise FormulaError(
+                "a prime needs a function of one variable", *span, "write \\frac{\\partial f}{\\partial x}"
+            )
         one = args[0]
         if function == "relu":
             return Call("max", (one, Num("0")), order, span=span)
@@ -591,13 +620,18 @@ class Parser:
         if bracket:
             argument = self.primary()
             if self.token.is_("_", "!"):
-                raise self.error("it is unclear whether this belongs to the argument or to the result", "add brackets")
+                raise self.error(
+                    "it is unclear whether this belongs to the argument or to the result", "add brackets"
+                )
         else:
             big = self.token.is_("\\sum", "\\prod", "\\max", "\\min", "\\frac", "\\int")
             argument = self.factor()
             if isinstance(argument, Pow):
                 raise FormulaError(
-                    f"\\{name} x^k can be read in two ways", *argument.span, f"write \\{name}(x^k) or (\\{name} x)^k")  # fmt: skip
+                    f"\\{name} x^k can be read in two ways",
+                    *argument.span,
+                    f"write \\{name}(x^k) or (\\{name} x)^k",
+                )
             if big and self.starts_factor() and not isinstance(argument, Div):
                 raise self.error("what follows could belong to the argument", f"write \\{name}(…)")
         if isinstance(argument, Tuple):
@@ -692,7 +726,9 @@ class Parser:
         self.expect("}", "to close the denominator")
         if target is None:
             if not (self.token.is_("(", "[", "\\left") or self.starts_factor()):
-                raise self.error("nothing is differentiated", "write \\frac{\\partial f}{\\partial x} or …\\left[…\\right]")
+                raise self.error(
+                    "nothing is differentiated", "write \\frac{\\partial f}{\\partial x} or …\\left[…\\right]"
+                )
             target = self.factor()
         return self._derivative(target, by, order, total, start)
 
@@ -729,8 +765,10 @@ class Parser:
     def _derivative(self, target: Node, by: list[Node], order: int, total: bool, start: int) -> Node:
         if len(by) != order:
             raise FormulaError(
-                f"the numerator says order {order}, the denominator {len(by)}", *self.span(start),
-                "write \\partial^2 above and \\partial z^2 or \\partial z_i\\,\\partial z_j below")  # fmt: skip
+                f"the numerator says order {order}, the denominator {len(by)}",
+                *self.span(start),
+                "write \\partial^2 above and \\partial z^2 or \\partial z_i\\,\\partial z_j below",
+            )
         return Derivative(target, tuple(by), total, span=self.span(start))
 
     def nabla(self) -> Node:
@@ -798,7 +836,13 @@ class Parser:
                     self.expression()
             found.append(Range(token.text, low or Num("1"), Num("0"), span=(start, self.span(start)[1])))
             self._pending_where.append(where)
-            if where is None and low is not None and braced and self.token.is_(",") and self.peek().text == token.text:
+            if (
+                where is None
+                and low is not None
+                and braced
+                and self.token.is_(",")
+                and self.peek().text == token.text
+            ):
                 self.take()
                 self._pending_where[-1] = self.i
                 self.take()
@@ -825,7 +869,8 @@ class Parser:
                 if size is None:
                     raise self.error(
                         f"\\{op}_{one.index}: the range of `{one.index}` is not known",
-                        f"write \\{op}_{{{one.index}=1}}^{{N}}, or declare `{one.index}: {{index: N}}`")  # fmt: skip
+                        f"write \\{op}_{{{one.index}=1}}^{{N}}, or declare `{one.index}: {{index: N}}`",
+                    )
                 self.uses.add(("plain", one.index))
                 top = Num(size) if size.isdigit() else self.plain_name(size, one.span)
             complete.append(Range(one.index, one.low, top, span=one.span))
@@ -896,7 +941,10 @@ class Parser:
         domain = self.set() if braced and self.accept("\\in") else None
         if domain is None and symbol.domain is None:
             raise self.error(
-                f"`{name}` is defined, so \\{op} must say where it may lie", f"write _{{{name}\\in(0,1)}}", token)  # fmt: skip
+                f"`{name}` is defined, so \\{op} must say where it may lie",
+                f"write _{{{name}\\in(0,1)}}",
+                token,
+            )
         if braced:
             self.expect("}", "to close the subscript")
         return name, domain
@@ -927,7 +975,11 @@ class Parser:
         while not (depth == 0 and self._differential_at(j)):
             token = self.tokens[j]
             if token.kind == "end":
-                raise self.error("the integral has no \\mathrm d x", "write \\int_a^b f \\,\\mathrm d x", self.tokens[self.i])
+                raise self.error(
+                    "the integral has no \\mathrm d x",
+                    "write \\int_a^b f \\,\\mathrm d x",
+                    self.tokens[self.i],
+                )
             depth += token.is_("{", "(") - token.is_("}", ")")
             j += 1
         variable = self.tokens[j + (4 if self.tokens[j + 1].is_("{") else 2)].text
@@ -955,7 +1007,11 @@ class Parser:
         law = word.removeprefix("\\operatorname{").rstrip("}")
         counts = {"Bernoulli": 1, "Categorical": 1, "Normal": 2, "\\mathcal{N": 2, "Laplace": 2}
         if law not in counts:
-            raise self.error(f"unknown distribution `{word}`", "Bernoulli(p), Categorical(p), Normal(\\mu,\\sigma^2), Laplace(\\mu,b)", token)  # fmt: skip
+            raise self.error(
+                f"unknown distribution `{word}`",
+                "Bernoulli(p), Categorical(p), Normal(\\mu,\\sigma^2), Laplace(\\mu,b)",
+                token,
+            )
         parameters = self.arguments() or ()
         if len(parameters) != counts[law]:
             raise self.error(f"{law} takes {counts[law]} parameter(s)", token=token)
@@ -967,7 +1023,9 @@ class Parser:
             self.use(variable)
         with self.binding(*bound):
             body = self.primary()
-        return Expectation(variable, law.replace("\\mathcal{N", "Normal"), parameters, body, span=self.span(start))
+        return Expectation(
+            variable, law.replace("\\mathcal{N", "Normal"), parameters, body, span=self.span(start)
+        )
 
     def blackboard(self) -> Node:
         start = self.token.start
@@ -1010,7 +1068,9 @@ class Parser:
             if self.token.kind == "text" and not self._condition_text():
                 word = self.take()
                 if word.text not in ("否则", "其他", "其余", "otherwise"):
-                    raise self.error(f"unknown condition `{word.text}`", "write the condition, or \\text{否则}", word)
+                    raise self.error(
+                        f"unknown condition `{word.text}`", "write the condition, or \\text{否则}", word
+                    )
                 branches.append((value, None))
             else:
                 if self.token.kind == "text":
@@ -1062,11 +1122,11 @@ class Parser:
         start = self.token.start
         items = [self.chain()]
         while True:
-            if self.token.kind == "text" and self.token.text in ("且", "和", "与", "and"):
-                self.take()
-            elif self.token.is_("\\land", "\\wedge"):
-                self.take()
-            elif self.token.is_(",") and self._relation_ahead():
+            if (
+                (self.token.kind == "text" and self.token.text in ("且", "和", "与", "and"))
+                or self.token.is_("\\land", "\\wedge")
+                or (self.token.is_(",") and self._relation_ahead())
+            ):
                 self.take()
             else:
                 break

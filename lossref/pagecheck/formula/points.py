@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import Iterator
+from collections.abc import Iterator
 
 from . import values as v
 from .domains import Domain
@@ -39,11 +39,20 @@ def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
     if isinstance(node, (Big, Each)):
         inner = bound | {node.range.index}
         where = free_names(node.range.where, inner) if node.range.where else set()
-        return free_names(node.range.low, bound) | free_names(node.range.high, bound) | where | free_names(node.body, inner)
+        return (
+            free_names(node.range.low, bound)
+            | free_names(node.range.high, bound)
+            | where
+            | free_names(node.body, inner)
+        )
     if isinstance(node, Definition):
         return free_names(node.body, bound | set(node.parameters) | set(node.indices))
     if isinstance(node, Integral):
-        return free_names(node.low, bound) | free_names(node.high, bound) | free_names(node.body, bound | {node.variable})
+        return (
+            free_names(node.low, bound)
+            | free_names(node.high, bound)
+            | free_names(node.body, bound | {node.variable})
+        )
     if isinstance(node, Expectation):
         parts = set().union(*(free_names(p, bound) for p in node.parameters))
         return parts | free_names(node.body, bound | {node.variable})
@@ -148,7 +157,8 @@ class Given:
     def _assignable(self, node: Node) -> bool:
         if isinstance(node, Elem):
             return isinstance(node.base, Name) and (
-                (family := self.scope.family(node.base.name, len(node.indices))) is not None and family.definition is None
+                (family := self.scope.family(node.base.name, len(node.indices))) is not None
+                and family.definition is None
             )
         if not isinstance(node, Name):
             return False
@@ -156,8 +166,9 @@ class Given:
         return symbol is not None and symbol.kind in ("scalar", "vector", "size")
 
 
-def points(scope: Scope, nodes: list[Node], conditions: list[Node], count: int, special: bool = False
-           ) -> Iterator[tuple[Point, dict, Needs]]:  # fmt: skip
+def points(
+    scope: Scope, nodes: list[Node], conditions: list[Node], count: int, special: bool = False
+) -> Iterator[tuple[Point, dict, Needs]]:
     """Points for the given expressions, each with the values of their free indices."""
     given = Given(scope, conditions)
     given_nodes = [side for pair in (*given.assign, *given.choose) for side in pair] + list(given.tests)
@@ -202,11 +213,15 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
             fixed[left.name] = int(value)
         elif length is not None:
             symbol = _family(scope, left) if isinstance(left, Elem) else scope.find(left.name)
-            for size, n in zip(symbol.shape, (length, len(right.items[0].items) if isinstance(right.items[0], Tuple) else 1)):
+            for size, n in zip(
+                symbol.shape, (length, len(right.items[0].items) if isinstance(right.items[0], Tuple) else 1)
+            ):
                 if size.isdigit() and int(size) != n:
                     raise FormulaError(f"`{symbol.name}` has {size} entries, {n} are given", *right.span)
                 if fixed.setdefault(size, n) != n:
-                    raise FormulaError(f"{n} entries are given where `{size}` is already {fixed[size]}", *right.span)
+                    raise FormulaError(
+                        f"{n} entries are given where `{size}` is already {fixed[size]}", *right.span
+                    )
     choices = [[fixed[name]] if name in fixed else list(scope.plain[name].sizes) for name in names]
     longest = max(map(len, choices), default=1)
     picks = []
@@ -243,7 +258,10 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
         else:
             shape = [length(s) for s in symbol.shape]
             rows = [
-                [_entry(domain, one, name, i * 100 + j, k, use_special) for j in range(shape[1] if len(shape) > 1 else 1)]
+                [
+                    _entry(domain, one, name, i * 100 + j, k, use_special)
+                    for j in range(shape[1] if len(shape) > 1 else 1)
+                ]
                 for i in range(shape[0])
             ]
             point.plain[name] = Matrix(tuple(map(tuple, rows)))
@@ -258,7 +276,9 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
                 table.update({(*outer, i): x for i, x in enumerate(vector.entries(), 1)})
         else:
             for part, index in enumerate(itertools.product(*(range(1, n + 1) for n in lengths))):
-                table[index] = _entry(domain, one, f"{name}_" + "_" * len(lengths), part, k, special and k % 4 != 3)
+                table[index] = _entry(
+                    domain, one, f"{name}_" + "_" * len(lengths), part, k, special and k % 4 != 3
+                )
         point.families[key] = table
     return point
 
@@ -284,7 +304,9 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point
     """The point with the conditions' values put in."""
     if not (given.assign or given.choose):
         return point
-    point = Point(point.sizes, dict(point.plain), {f: dict(t) for f, t in point.families.items()}, dict(point.cuts))
+    point = Point(
+        point.sizes, dict(point.plain), {f: dict(t) for f, t in point.families.items()}, dict(point.cuts)
+    )
     for left, right in given.choose:
         items = Evaluator(scope, point).set_items(right, env)
         rng = random.Random(f"{SEED}/choice/{k}")
@@ -345,8 +367,10 @@ def _check_domain(symbol: Symbol, value, node: Node) -> None:
     for x in items:
         if not symbol.domain.contains(x):
             raise FormulaError(
-                f"{v.show(x)} lies outside the domain of `{symbol.name}` ({symbol.domain.text})", *node.span,
-                "change the value or the declaration in the front matter")  # fmt: skip
+                f"{v.show(x)} lies outside the domain of `{symbol.name}` ({symbol.domain.text})",
+                *node.span,
+                "change the value or the declaration in the front matter",
+            )
 
 
 def _passes(scope: Scope, point: Point, given: Given, env: dict) -> bool:

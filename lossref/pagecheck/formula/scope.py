@@ -90,8 +90,11 @@ class Scope:
         key = symbol.key if symbol.kind == "family" else symbol.name
         if key in table:
             raise FormulaError(
-                f"`{symbol.name}` is introduced a second time", start, end,
-                "a symbol has one meaning on a page; choose another name, or `=` if this is a claim")  # fmt: skip
+                f"`{symbol.name}` is introduced a second time",
+                start,
+                end,
+                "a symbol has one meaning on a page; choose another name, or `=` if this is a claim",
+            )
         table[key] = symbol
 
     def define(self, definition: Definition, where: int) -> Symbol:

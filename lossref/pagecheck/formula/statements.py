@@ -10,10 +10,21 @@ from dataclasses import dataclass, replace
 
 from .parser import GREEK, PREFIX, RELATIONS, Parser
 from .scope import Scope
-from .syntax import Chain, Definition, Name, Node, Num, Statement
+from .syntax import Chain, Definition, Name, Node, Statement
 from .tokens import FormulaError, Token
 
-LAYOUTS = {"aligned", "align", "align*", "gathered", "gather", "gather*", "split", "equation", "equation*", "alignedat"}
+LAYOUTS = {
+    "aligned",
+    "align",
+    "align*",
+    "gathered",
+    "gather",
+    "gather*",
+    "split",
+    "equation",
+    "equation*",
+    "alignedat",
+}
 CONDITION_WORDS = ("当", "若", "如果", "其中", "设", "取", "令", "if", "when", "where")
 _CONTINUES = RELATIONS | {"+", "-", "\\cdot", "\\times", ":="}
 
@@ -106,8 +117,12 @@ class _Statements(Parser):
                 rows[-1] = [replace(s, conditions=(*s.conditions, condition)) for s in rows[-1]]
                 continue
             rows[-1].extend(self.statement(where))
-            if not (self.at_end() or self.token.quad or self.token.kind in ("text", "row")
-                    or self.token.is_(",", ";", ".")):  # fmt: skip
+            if not (
+                self.at_end()
+                or self.token.quad
+                or self.token.kind in ("text", "row")
+                or self.token.is_(",", ";", ".")
+            ):
                 if self.token.is_(":="):
                     raise self.error("only a symbol, a family z_n or a function f(x) can be defined")
                 raise self.error(f"unexpected {self.found()}", "separate two statements by `,\\quad`")
@@ -129,7 +144,9 @@ class _Statements(Parser):
 
     def _label(self) -> bool:
         """A hand-written equation number: ``\\qquad (1)`` at the end of a row."""
-        if not (self.token.quad and self.token.is_("(") and self.peek().kind == "number" and self.peek(2).is_(")")):
+        if not (
+            self.token.quad and self.token.is_("(") and self.peek().kind == "number" and self.peek(2).is_(")")
+        ):
             return False
         after = self.peek(3)
         if after.kind not in ("row", "end") and after.text not in RELATIONS:
@@ -217,7 +234,7 @@ class _Statements(Parser):
 
     def _head(self) -> tuple[str, str | None, tuple[str, ...]] | None:
         """``p``, ``p_n`` or ``f(a, b)`` standing before ``:=``."""
-        if not (self.token.kind in ("letter", "command")) or self.token.text in PREFIX:
+        if self.token.kind not in ("letter", "command") or self.token.text in PREFIX:
             return None
         if self.token.kind == "command" and self.token.text not in GREEK and not self._accented():
             return None
@@ -261,7 +278,12 @@ def _rows(tokens: list[Token]) -> tuple[list[Token], list[list[Token]]]:
                 i = close + 1
                 continue
             depth.append(name) if token.is_("\\begin") else depth and depth.pop()
-        if not depth and token.is_("&") and tokens[i + 1].is_("&") and tokens[i + 2].text not in CONDITION_WORDS:
+        if (
+            not depth
+            and token.is_("&")
+            and tokens[i + 1].is_("&")
+            and tokens[i + 2].text not in CONDITION_WORDS
+        ):
             i = _remark(tokens, i + 2, remarks)
             continue
         if not depth and token.is_("&"):

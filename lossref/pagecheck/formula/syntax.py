@@ -7,7 +7,7 @@ takes no part in equality: two formulas are equal when they say the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Iterator
+from collections.abc import Iterator
 
 Span = tuple[int, int]
 

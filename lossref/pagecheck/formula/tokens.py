@@ -97,9 +97,13 @@ def tokenize(tex: str) -> list[Token]:
         if match is None:
             character = tex[position]
             raise FormulaError(
-                f"`{character}` is not part of the notation", position, position + 1,
-                "put words inside \\text{…}, or outside the formula" if ord(character) > 0x2E80
-                else "see the list of what may be written in the authors' guide")  # fmt: skip
+                f"`{character}` is not part of the notation",
+                position,
+                position + 1,
+                "put words inside \\text{…}, or outside the formula"
+                if ord(character) > 0x2E80
+                else "see the list of what may be written in the authors' guide",
+            )
         start, position = match.span()
         kind, text = str(match.lastgroup), match.group()
         if kind == "space" or text == "~" or text in SPACING:
@@ -117,9 +121,7 @@ def tokenize(tex: str) -> list[Token]:
                 tokens.append(Token("text", tex[brace + 1 : position - 1].strip(), start, position, quad))
             continue
         text = SYNONYMS.get(text, text)
-        if kind in ("define", "punct"):
-            kind = "punct"
-        elif kind == "command" and not text.startswith("\\"):
+        if kind in ("define", "punct") or (kind == "command" and not text.startswith("\\")):
             kind = "punct"
         tokens.append(Token(kind, text, start, position, quad))
         quad = False

@@ -12,7 +12,8 @@ from __future__ import annotations
 import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
+from collections.abc import Callable
 
 import mpmath
 
@@ -170,7 +171,8 @@ def _matrix_product(a, b):
     if a.shape[1] != b.shape[0]:
         raise Undefined(
             f"a {a.shape[0]}×{a.shape[1]} matrix times a {b.shape[0]}×{b.shape[1]} one: "
-            "a vector is a column; write a^\\top b, a b^\\top or a \\odot b")  # fmt: skip
+            "a vector is a column; write a^\\top b, a b^\\top or a \\odot b"
+        )
     columns = list(zip(*b.rows))
     result = Matrix(tuple(tuple(total(map(mul, row, col)) for col in columns) for row in a.rows))
     return result.rows[0][0] if result.shape == (1, 1) else result

@@ -90,7 +90,8 @@ $$
 $$
 """,
     "softmax hessian": SOFTMAX
-    + "\n" + r"$$\nabla_v^2 H(t, s) = \operatorname{diag}(s)-ss^\top,\qquad \nabla_v H(t, s) = s - t$$",
+    + "\n"
+    + r"$$\nabla_v^2 H(t, s) = \operatorname{diag}(s)-ss^\top,\qquad \nabla_v H(t, s) = s - t$$",
     "log-sum-exp": r"$$\max_j v_j < \log\sum_{j=1}^C e^{v_j} \le \max_j v_j+\log C$$",
     "primes": r"$\sigma'(z) = \sigma(z)(1-\sigma(z))$，$\sigma''(z) = \sigma'(z)(1-2\sigma(z))$",
     "cases": r"$$\max(z, 0) = \begin{cases} z & z > 0 \\ 0 & \text{否则} \end{cases}$$",
@@ -237,12 +238,15 @@ def test_a_number_and_a_family_of_one_name_are_two_quantities():
 
 
 def test_families_over_two_indices():
-    front = FRONT.replace("  v:", '  w_{ni}: {in: real, meaning: 权重}\n  v:')
+    front = FRONT.replace("  v:", "  w_{ni}: {in: real, meaning: 权重}\n  v:")
     holds(
         r"定义 $S := \sum_{n=1}^N\sum_{i=1}^C w_{ni}^2$。$\frac{\partial S}{\partial w_{ni}} = 2w_{ni}$",
         front=front,
     )
-    refused(r"定义 $S := \sum_{n=1}^N\sum_{i=1}^C w_{ni}^2$。$\frac{\partial S}{\partial w_{ni}} = 2w_{in}$", front=front)
+    refused(
+        r"定义 $S := \sum_{n=1}^N\sum_{i=1}^C w_{ni}^2$。$\frac{\partial S}{\partial w_{ni}} = 2w_{in}$",
+        front=front,
+    )
 
 
 def test_zero_log_zero_is_zero_only_where_the_page_says_so():
@@ -271,7 +275,10 @@ def test_declarations_are_checked():
 
 
 def test_an_unused_declaration_is_an_error_at_its_line():
-    page = read_text("---\nsymbols:\n  z: {in: real, meaning: x}\n  q: {in: real, meaning: x}\n---\n$z = z$\n", "docs/page.md")
+    page = read_text(
+        "---\nsymbols:\n  z: {in: real, meaning: x}\n  q: {in: real, meaning: x}\n---\n$z = z$\n",
+        "docs/page.md",
+    )
     (check,) = [c for c in formula_checks(page) if c.name == "unused q"]
     with pytest.raises(PageError, match=r"docs/page.md:4:3: `q` is declared and never used"):
         check.run()
@@ -288,3 +295,11 @@ def test_exemptions_need_a_reason_and_a_need():
 def test_the_same_points_are_tried_every_time():
     body = r"$\sigma'(z) = 2\sigma(z)$"
     assert refused(body) == refused(body)
+
+
+def test_rounded_numbers_that_a_computation_starts_from_are_held():
+    sum_ = r"$\frac{0.2231+0.3567}{2}\approx 0.290$"
+    refused(sum_, "the last digit of 0.", "held by nothing")
+    holds(r"$-\log 0.8\approx 0.2231$、$-\log 0.7\approx 0.3567$，" + sum_)
+    refused(r"$-\log 0.8\approx 0.2231$、$-\log 0.7\approx 0.3567$，" + sum_.replace("0.2231", "0.2232"), "0.2232")
+    holds(r"$-\log 0.8\approx 0.2231$、$1-0.2231\approx 0.7769$")

@@ -46,7 +46,9 @@ def test_a_page_that_says_what_the_package_does_passes(tie):
     # L is written through σ(z), so by p it has no derivative: it is defined again through p.
     page = PAGE
     if "input: p_n" in tie:
-        page = PAGE.replace(r"\log\sigma(z_n)", r"\log p_n", 1).replace(r"\log(1-\sigma(z_n))", r"\log(1-p_n)", 1)
+        page = PAGE.replace(r"\log\sigma(z_n)", r"\log p_n", 1).replace(
+            r"\log(1-\sigma(z_n))", r"\log(1-p_n)", 1
+        )
     assert run(tie, page) == "核对一致"
 
 
@@ -60,11 +62,17 @@ def test_a_page_that_says_what_the_package_does_passes(tie):
 )
 def test_a_wrong_definition_on_the_page_fails_at_the_tie(right, wrong, fragment):
     message = run(page=PAGE.replace(right, wrong, 1))
-    assert message.startswith("docs/page.md:9:") and fragment in message and "lossref.BCEWithLogitsLoss" in message
+    assert (
+        message.startswith("docs/page.md:9:")
+        and fragment in message
+        and "lossref.BCEWithLogitsLoss" in message
+    )
 
 
 @pytest.mark.parametrize("method", ["grad", "hess", "__call__"])
-@pytest.mark.parametrize("change", [lambda a: -a, lambda a: 0 * a, lambda a: a * (1 + 1e-9)], ids=["sign", "zero", "ulps"])
+@pytest.mark.parametrize(
+    "change", [lambda a: -a, lambda a: 0 * a, lambda a: a * (1 + 1e-9)], ids=["sign", "zero", "ulps"]
+)
 def test_a_wrong_loss_fails(monkeypatch, method, change):
     loss = lossref.BCEWithLogitsLoss
     original = getattr(loss, method)
