@@ -29,7 +29,7 @@ FORMULA = re.compile(
 GLYPH = re.compile(r'href="#((?:\w+-)*[0-9A-F]+)"')
 WIDTH = re.compile(r'<svg aria-hidden="true"[^>]*? width="([\d.]+)em"')
 # An inline formula up to this width (em) stays in one piece; a longer one may break where MathJax allows it.
-UNBROKEN = 9
+UNBROKEN = 12
 # A browser would let punctuation next to an image start or end a line: they are held together. Behind them, where it
 # would no longer break on its own, it may.
 INLINE = re.compile(

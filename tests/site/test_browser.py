@@ -1,0 +1,168 @@
+"""The site in a real browser, with every other host blocked: whole at any width, light and dark, with and without scripts."""
+
+import pytest
+
+from tests.site.conftest import pages_of
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = [360, 768, 1440]
+# Between them, and at the edges of Material's layouts, the page must at least load and fit.
+MORE_WIDTHS = [320, 390, 414, 500, 600, 960, 1220, 1600]
+
+FORMULAS = """() => [...document.querySelectorAll("mjx-container")].map((formula) => {
+  const images = [...formula.querySelectorAll(":scope > svg")];
+  return {
+    tex: formula.dataset.tex,
+    folded: !!formula.closest("details:not([open])") || !!formula.closest(".tabbed-block:not(:first-child)"),
+    width: images.reduce((sum, image) => sum + image.getBoundingClientRect().width, 0),
+    height: Math.max(...images.map((image) => image.getBoundingClientRect().height)),
+    missing: [...formula.querySelectorAll("use")].filter(
+      (use) => !document.getElementById(use.getAttribute("xlink:href").slice(1))).length,
+    spoken: formula.querySelector("mjx-assistive-mml > math") !== null,
+  };
+})"""
+
+OVERFLOW = """() => {
+  const width = document.documentElement.clientWidth;
+  return { page: document.documentElement.scrollWidth - width, shown: width };
+}"""
+
+# Boxes that stick out of the column without scrolling inside themselves.
+STICKING_OUT = """() => [...document.querySelectorAll("article *")].filter((element) => {
+  const box = element.getBoundingClientRect();
+  if (!box.width || box.right <= document.documentElement.clientWidth + 1) return false;
+  for (let around = element; around.tagName !== "ARTICLE"; around = around.parentElement)
+    if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(around).overflowX)) return false;
+  return getComputedStyle(element).position !== "absolute";
+}).map((element) => element.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_is_whole(site, visit, width, dark, scripts):
+    for path in pages_of(site):
+        window = visit(width=width, dark=dark, scripts=scripts)
+        page = window.go(path)
+        assert window.elsewhere == [], path
+        assert window.complaints == [], path
+        assert page.evaluate(OVERFLOW)["page"] <= 0, path
+        assert page.evaluate(STICKING_OUT) == [], path
+        for formula in page.evaluate(FORMULAS):
+            assert formula["missing"] == 0, (path, formula)
+            assert formula["spoken"], (path, formula)
+            assert formula["folded"] or (formula["width"] > 2 and formula["height"] > 2), (path, formula)
+        window.page.context.close()
+
+
+@pytest.mark.parametrize("width", MORE_WIDTHS)
+def test_every_page_fits_other_widths(site, visit, width):
+    for path in pages_of(site):
+        window = visit(width=width)
+        page = window.go(path)
+        assert page.evaluate(OVERFLOW)["page"] <= 0, path
+        assert window.complaints == [], path
+
+
+def test_dark_is_dark_and_charts_follow(visit):
+    def look(dark):
+        page = visit(dark=dark).go("losses/bce/")
+        return page.evaluate("""() => {
+          const light = (color) => color.match(/[\\d.]+/g).slice(0, 3).map(Number).reduce((a, b) => a + b) / 3;
+          const chart = document.querySelector("article figure svg text");
+          return {
+            paper: light(getComputedStyle(document.body).backgroundColor),
+            ink: light(getComputedStyle(document.querySelector("article p")).color),
+            formula: light(getComputedStyle(document.querySelector("mjx-container svg")).fill),
+            chart: light(getComputedStyle(chart).fill),
+          };
+        }""")
+
+    light, dark = look(False), look(True)
+    assert light["paper"] > 230
+    assert dark["paper"] < 60
+    for part in ("ink", "formula", "chart"):
+        assert light[part] < 110, part
+        assert dark[part] > 150, part
+
+
+def test_nothing_moves_while_the_page_loads(site, visit):
+    for path in pages_of(site):
+        window = visit(width=360)
+        window.page.add_init_script("""
+          window.shift = 0;
+          new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+          }).observe({ type: "layout-shift", buffered: true });
+        """)
+        page = window.go(path)
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.shift") < 0.001, path
+
+
+def test_formulas_are_there_at_the_first_paint(visit):
+    """They are part of the HTML: nothing is added to them afterwards."""
+    window = visit(scripts=False)
+    plain = len(window.go("losses/bce/").query_selector_all("mjx-container > svg"))
+    window = visit()
+    page = window.go("losses/bce/")
+    page.wait_for_timeout(300)
+    assert plain == len(page.query_selector_all("mjx-container > svg")) > 100
+
+
+def test_wide_formula_scrolls_inside_itself_also_from_the_keyboard(visit):
+    page = visit(width=360).go("losses/bce/")
+    wide = page.evaluate_handle("""() => [...document.querySelectorAll("mjx-container[display]")].find(
+      (formula) => formula.scrollWidth > formula.clientWidth + 20)""").as_element()
+    assert wide is not None, "the page has no formula wider than a phone"
+    assert wide.get_attribute("tabindex") == "0"
+    wide.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert wide.evaluate("(formula) => formula.scrollLeft") > 0
+
+
+def test_click_copies_the_tex(visit, address):
+    window = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = window.go("losses/bce/")
+    formula = page.locator("mjx-container[display]").first
+    formula.scroll_into_view_if_needed()
+    formula.click()
+    assert page.evaluate("navigator.clipboard.readText()") == formula.get_attribute("data-tex")
+    assert formula.get_attribute("data-copied") == ""
+
+
+def test_copied_text_has_tex_where_the_page_has_formulas(visit):
+    window = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = window.go("losses/bce/")
+    page.evaluate("""() => {
+      const paragraph = [...document.querySelectorAll("article p")].find((p) => p.querySelector("mjx-container"));
+      getSelection().selectAllChildren(paragraph);
+      window.expected = paragraph.querySelector("mjx-container").dataset.tex;
+    }""")
+    page.keyboard.press("ControlOrMeta+c")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert f"${page.evaluate('window.expected')}$" in copied
+
+
+def test_instant_navigation_keeps_formulas_and_their_copying(visit):
+    window = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = window.go("")
+    page.evaluate("window.sameDocument = true")
+    page.locator("article a[href*='losses/bce']").first.click()
+    page.wait_for_selector("mjx-container[display]")
+    assert page.evaluate("window.sameDocument"), "the page was loaded anew"
+    formula = page.locator("mjx-container[display]").first
+    formula.click()
+    assert page.evaluate("navigator.clipboard.readText()") == formula.get_attribute("data-tex")
+    assert all(f["missing"] == 0 for f in page.evaluate(FORMULAS))
+    assert window.complaints == []
+    assert window.elsewhere == []
+
+
+def test_print_shows_formulas_and_answers_on_white(visit):
+    page = visit(dark=True).go("losses/bce/")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(format="A4")[:5] == b"%PDF-"
