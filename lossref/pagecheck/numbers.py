@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
+import functools
 import io
 import re
 import tokenize
@@ -25,7 +27,7 @@ from fractions import Fraction
 
 from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show
 from lossref.pagecheck.quoted import FILE, Record
-from lossref.pagecheck.snippets import Code, Failed, Session, page_code
+from lossref.pagecheck.snippets import Code, Failed, Session, loaded_names, page_code
 from lossref.pagecheck.source import CODE, PROSE, Check, Comment, Math, Page, PageError, spans
 
 
@@ -180,10 +182,22 @@ def _blank_executed(page: Page, text: str, words: str) -> str:
     squeezed = re.sub(r"\s+", " ", words)
     for start, end in spans(page.kinds, CODE):
         said = re.sub(r"\s+", " ", text[start:end]).strip("` ")
-        before = r"(?<!\w)" if re.match("[A-Za-z_]", said) else r"(?<![\w.])"  # `squeeze(1)` may be a method
-        if re.search(r"[A-Za-z_]", said) and re.search(before + re.escape(said) + r"(?![\w.]|\s*\d)", squeezed):
+        if re.search(r"[A-Za-z_]", said) and _stands_in(said, squeezed):
             chars[start:end] = re.sub(r"\S", " ", text[start:end])
     return "".join(chars)
+
+
+def _stands_in(said: str, code: str) -> bool:
+    """Whether code contains a piece that does not begin or end inside a word or number of it."""
+    at = code.find(said)
+    while at >= 0:
+        before, after = code[at - 1 : at] if at else "", code[at + len(said) :][:2]
+        # `squeeze(1)` may be a method
+        begins = not re.match(r"\w", before) and (before != "." or not said[0].isdigit())
+        if begins and not re.match(r"[\w.]|\s\d", after):
+            return True
+        at = code.find(said, at + 1)
+    return False
 
 
 def _blank_numbers(text: str) -> str:
@@ -223,7 +237,7 @@ def number_checks(page: Page, session: Session, quoted: Mapping[str, Record], ci
             expression = _parse(page, claim)
             expressions.append((claim.start, expression))
             checks.append(_check(page, segment, lambda s=segment, e=expression: _compare(page, session, s, e)))
-    _check_bindings(page, found, expressions)
+    _check_bindings(page, session, found, expressions)
     checks += _word_checks(page, session)
     checks += _comment_checks(page)
     return checks
@@ -390,14 +404,13 @@ def _bind(page: Page, session: Session, segment: Segment) -> Check:
     return _check(page, segment, lambda: "输入")
 
 
-def _check_bindings(page: Page, found: list[Segment], expressions: list[tuple[int, ast.AST]]) -> None:
+def _check_bindings(page: Page, session: Session, found: list[Segment], expressions: list[tuple[int, ast.AST]]) -> None:
     """A name that nothing uses would be a way to write any number at all."""
-    later: list[tuple[int, ast.AST]] = list(expressions)
-    for code in page_code(page):
-        try:
-            later.append((code.offset, ast.parse(code.source)))
-        except (SyntaxError, ValueError):
-            continue  # its own check says so
+    later = [(offset, loaded_names(tree)) for offset, tree in expressions]
+    for index, step in enumerate(session.steps):
+        if isinstance(step, Code):
+            with contextlib.suppress(PageError):  # its own check says so
+                later.append((step.offset, session.loads(index)))
     bindings = [
         (segment.claim, name.strip())
         for segment in found
@@ -407,13 +420,7 @@ def _check_bindings(page: Page, found: list[Segment], expressions: list[tuple[in
     for claim, name in bindings:
         # Up to where the name gets another value.
         end = min((other.start for other, again in bindings if again == name and other.start > claim.start), default=len(page.text))
-        used = any(
-            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
-            for offset, tree in later
-            if claim.start < offset < end
-            for node in ast.walk(tree)
-        )
-        if not used:
+        if not any(name in names for offset, names in later if claim.start < offset < end):
             raise page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
 
 
@@ -504,6 +511,7 @@ def _comment_checks(page: Page) -> list[Check]:
     return []
 
 
+@functools.lru_cache(maxsize=1024)
 def _comments(code: str) -> list[tuple[int, int, str]]:
     """The plain comments in code: line (from 0), column, text."""
     try:

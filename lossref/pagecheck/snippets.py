@@ -97,7 +97,6 @@ class Session:
         self.page = page
         self.memo = Memo() if memo is None else memo
         self.steps: list[Code | Binding] = sorted(page_code(page), key=lambda code: code.offset)
-        self._units: dict[int, list[Unit]] = {}
         self._keys: list[str] | None = None
         self._restart()
 
@@ -136,9 +135,17 @@ class Session:
         return self.memo[key]
 
     def units(self, index: int) -> list[Unit]:
-        if index not in self._units:
-            self._units[index] = parse_units(self.page, self.steps[index])
-        return self._units[index]
+        key = ("units", self.page.path, self.steps[index])
+        if key not in self.memo:
+            self.memo[key] = parse_units(self.page, self.steps[index])
+        return self.memo[key]
+
+    def loads(self, index: int) -> set[str]:
+        """The names that a piece of code uses."""
+        key = ("loads", self.steps[index])
+        if key not in self.memo:
+            self.memo[key] = set().union(*(loaded_names(unit.tree) for unit in self.units(index)))
+        return self.memo[key]
 
     def outcomes(self, index: int) -> list[Outcome]:
         """What each unit of a piece of code did; fewer than there are units if one failed undeclared."""
@@ -231,6 +238,11 @@ class Session:
                         self._state.meet_new_modules()
         warned = tuple((w.category.__name__, str(w.message)) for w in caught)
         return Outcome(printed.getvalue(), warned, raised)
+
+
+def loaded_names(tree: ast.AST) -> set[str]:
+    """The names that are looked up in a tree."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def page_code(page: Page) -> list[Code]:

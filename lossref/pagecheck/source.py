@@ -131,6 +131,7 @@ _FENCE_OPTIONS = frozenset({"title", "hl_lines", "linenums"})
 _ITEM = re.compile(r"(?:[-*+]|\d+\.)[ \t]+")
 _TITLE = re.compile(r'(?:!!!|\?\?\?\+?)[ ]?(?P<type>[\w\- ]+)?|===[!+]?(?=[ ]*")')
 _DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_RUN = re.compile(rb"(.)\1*", re.S)
 _SENTENCE_END = "。！？；"
 _CARRIES_ON = re.compile(r"(?:[：:，,]|有|得|则)$")
 _TRIGGER = re.compile(r"(?<![相应适])当$|(?<![获读提采争])取$|[若设令]$")
@@ -183,7 +184,7 @@ class Page:
         self.blocks: list[Block] = []
         self._front_node: yaml.Node | None = None
         self._front_offset = 0
-        # The text with containers' prefixes (quote markers, indents, list markers) made spaces: what a block says.
+        # The text with comments and containers' prefixes (quote markers, indents, list markers) made spaces.
         self._clean = list(text)
         body = self._read_front()
         self._read_comments_and_fences(body)
@@ -229,9 +230,12 @@ class Page:
 
     def visible(self, *kinds: int) -> str:
         """The text with every character of another kind made a space (line ends are kept)."""
-        return "".join(
-            char if kind in kinds or char == "\n" else " " for char, kind in zip(self._clean, self.kinds, strict=True)
-        )
+        clean = "".join(self._clean)
+        parts = []
+        for run in _RUN.finditer(self.kinds):
+            part = clean[run.start() : run.end()]
+            parts.append(part if run[1][0] in kinds else "\n".join(" " * len(line) for line in part.split("\n")))
+        return "".join(parts)
 
     def comments_behind(self, offset: int) -> list[Comment]:
         """The checking comments that stand directly behind something that ends at `offset`.
@@ -335,6 +339,7 @@ class Page:
             kind, value = "note", stripped
         self.comments.append(Comment(kind, value, start, end + 3, value_start))
         self._mark(start, end + 3, COMMENT)
+        self._clean[start : end + 3] = " " * (end + 3 - start)
         return end + 3
 
     def _code_end(self, ticks: re.Match) -> int | None:
@@ -446,10 +451,8 @@ class Page:
             prefix = re.match(r"[> \t]*", self.text[offset:end])[0]
             content = offset + len(prefix)
             level = prefix.count(">")
-            bare = all(
-                self.text[i].isspace() or self.kinds[i] == COMMENT for i in range(content, end)
-            )
-            only_comment = bare and any(self.kinds[i] == COMMENT for i in range(content, end))
+            bare = not "".join(self._clean[content:end]).strip()
+            only_comment = bare and COMMENT in self.kinds[content:end]
             if bare and not only_comment:
                 self._end_chunk(chunk)
             else:
@@ -568,17 +571,13 @@ class Page:
         self._indents = [i for i in self._indents if i <= base] + [base + 4]
 
     def _said(self, line: tuple[int, int, int]) -> str:
-        return "".join(
-            " " if self.kinds[i] == COMMENT else self.text[i] for i in range(line[1], line[2])
-        ).rstrip()
+        return "".join(self._clean[line[1] : line[2]]).rstrip()
 
     # -- inside a block --------------------------------------------------------------------------------------------
 
     def _block(self, kind: str, lines: list[tuple[int, int, int]]) -> None:
         start, end = lines[0][1], lines[-1][2]
-        text = "".join(
-            " " if self.kinds[i] == COMMENT else self._clean[i] for i in range(start, end)
-        )
+        text = "".join(self._clean[start:end])
         is_display = text.lstrip().startswith("$$")
         if is_display:
             kind = "display"
@@ -700,8 +699,11 @@ class Page:
 
     def _mark(self, start: int, end: int, kind: int) -> None:
         """Say what the characters are; a comment stays one wherever it stands."""
+        if kind in (COMMENT, FENCE) or COMMENT not in self.kinds[start:end]:
+            self.kinds[start:end] = bytes([kind]) * (end - start)
+            return
         for i in range(start, end):
-            if self.kinds[i] != COMMENT or kind == FENCE:
+            if self.kinds[i] != COMMENT:
                 self.kinds[i] = kind
 
 

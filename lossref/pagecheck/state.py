@@ -107,18 +107,17 @@ class State:
 
 
 def _loaded() -> list[tuple[int, Knob, Any]]:
-    return [(i, knob, sys.modules[knob.module]) for i, knob in enumerate(KNOBS) if knob.module in sys.modules]
+    return [(i, knob, sys.modules[knob.module]) for i, knob in enumerate(KNOBS) if sys.modules.get(knob.module)]
 
 
 @contextlib.contextmanager
 def random_kept() -> Iterator[None]:
     """Leave the random generators as they were: looking at a number must not change the next one."""
     saved: list[tuple[Callable[[Any], Any], Any]] = [(random.setstate, random.getstate())]
-    if "numpy" in sys.modules:
-        generator = sys.modules["numpy"].random
+    if numpy := sys.modules.get("numpy"):
+        generator = numpy.random
         saved.append((generator.set_state, generator.get_state()))
-    if "torch" in sys.modules:
-        torch = sys.modules["torch"]
+    if torch := sys.modules.get("torch"):
         saved.append((torch.set_rng_state, torch.get_rng_state()))
     try:
         yield
