@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from .bce import BCELoss, BCEWithLogitsLoss
+from .focal import SigmoidFocalLoss
+from .kl import KLDivLoss
+from .regression import HuberLoss, L1Loss, MSELoss, SmoothL1Loss
 
 __version__ = "0.1.0"
 
 # Every loss there is, in the order of the chapters. Tests, pages and the API reference all go by this.
-LOSSES = {cls.__name__: cls for cls in (BCELoss, BCEWithLogitsLoss)}
+LOSSES = {
+    cls.__name__: cls
+    for cls in (BCELoss, BCEWithLogitsLoss, KLDivLoss, MSELoss, L1Loss, SmoothL1Loss, HuberLoss, SigmoidFocalLoss)
+}
 
 __all__ = ["LOSSES", *LOSSES]

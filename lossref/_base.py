@@ -1,6 +1,6 @@
 """What every loss has: the four public methods, weights, reduction, and one pass over tiles.
 
-A loss file adds the mathematics: ``formula(m, x, y, **parameters)`` returns ``Parts``, the value and its
+A loss file adds the mathematics: ``formula(m, x, y, **arguments)`` returns ``Parts``, the value and its
 first and second derivative with respect to ``x``, each behind a ``lambda`` so that only what is asked for is computed.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from . import _validate as validate
 from ._numpy import NUMPY
+from ._reduce import DENOMINATORS, denominator
 from ._tiles import sweep
 
 
@@ -28,17 +29,21 @@ class Elementwise:
 
     input_range = (-np.inf, np.inf)
     target_range = (-np.inf, np.inf)
+    reductions = ("none", "mean", "sum")
+    mean_over = "elements"  # what torch divides a mean by
 
-    def __init__(self, weight=None, *, reduction: str = "mean"):
-        validate.one_of("reduction", reduction, validate.REDUCTIONS)
+    def __init__(self, weight=None, *, reduction: str = "mean", denominator: str | None = None):
+        validate.one_of("reduction", reduction, self.reductions)
+        validate.one_of("denominator", denominator, (None, *DENOMINATORS))
         self.weight = None if weight is None else validate.weights("weight", weight)
         self.reduction = reduction
+        self.denominator = denominator
 
     @staticmethod
-    def formula(m, x, y, **parameters) -> Parts:
+    def formula(m, x, y, **arguments) -> Parts:
         raise NotImplementedError
 
-    def parameters(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """What the formula needs beside x and y; arrays are broadcast to x."""
         return {}
 
@@ -46,7 +51,7 @@ class Elementwise:
         """损失。`x`、`y` 是形状相同的数组、标量或列表；`reduction="none"` 时返回 `x` 的形状，否则返回标量。
 
         结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出。
-        空批次：`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`。
+        空批次：`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`；权重之和为 0 而又除以它时同样。
         """
         return self._evaluate(x, y, value=True)[0]
 
@@ -75,19 +80,15 @@ class Elementwise:
         validate.same_shape("y", y, "x", x.shape)
         compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
 
-        parameters = self.parameters()
-        arrays = {k: v for k, v in parameters.items() if isinstance(v, np.ndarray)}
+        arguments = self.arguments()
+        arrays = {k: v for k, v in arguments.items() if isinstance(v, np.ndarray)}
         for name, a in {**arrays, "weight": self.weight}.items():
             if a is not None:
                 validate.broadcastable(name, a, "x", x.shape)
         reads = [x, y, *arrays.values(), *([] if self.weight is None else [self.weight])]
 
         reduced = self.reduction != "none"
-        scale = 1.0
-        if self.reduction == "mean":
-            if x.size == 0:
-                warnings.warn("mean of an empty batch is nan", RuntimeWarning, stacklevel=3)
-            scale = 1.0 / x.size if x.size else np.nan
+        scale = self._scale(x, y)
 
         values = np.empty(x.shape, x.dtype) if value and not reduced else None
         derivatives = None if derivative is None else validate.gradient_buffer(out, x.shape, x.dtype)
@@ -99,7 +100,7 @@ class Elementwise:
             validate.within("x", x, *self.input_range)
             validate.within("y", y, *self.target_range)
             rest = list(rest)
-            local = dict(parameters)
+            local = dict(arguments)
             for name in arrays:
                 local[name] = rest.pop(0)
             weight = None if self.weight is None else rest.pop(0)
@@ -110,7 +111,7 @@ class Elementwise:
             if derivative:
                 d = getattr(parts, derivative)()
                 d = d if weight is None else d * weight
-                d = d * scale if self.reduction == "mean" else d
+                d = d if scale == 1 else d * scale
             # written last: out may be x itself
             if value and reduced:
                 total += np.sum(v, dtype=np.float64)
@@ -126,3 +127,14 @@ class Elementwise:
             if value:
                 result = x.dtype.type(total * scale) if reduced else values[()]
         return result, None if derivatives is None else derivatives if out is not None else derivatives[()]
+
+    def _scale(self, x, y) -> float:
+        if self.reduction in ("none", "sum"):
+            return 1.0
+        kind = "samples" if self.reduction == "batchmean" else self.denominator or self.mean_over
+        n = denominator(NUMPY, kind, x.shape, self.weight, y)
+        if n == 0:
+            cause = "an empty batch" if x.size == 0 else "terms whose weights add up to 0"
+            warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
+            return np.nan
+        return 1.0 / float(n)

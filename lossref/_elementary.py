@@ -5,7 +5,22 @@ Each is written once over a namespace ``m`` (``_numpy.py``, ``torch.py``) that s
 
 from __future__ import annotations
 
-from functools import cached_property
+
+def positive(number: float, like) -> float:
+    """The number, or the smallest one above 0 where it is 0 in the precision of ``like``."""
+    return max(number, 2.0**-149 if like.dtype.itemsize == 4 else 2.0**-1074)
+
+
+class lazy:
+    """An attribute computed when first asked for. functools has one whose lock torch's compiler cannot trace."""
+
+    def __init__(self, compute):
+        self.compute = compute
+
+    def __get__(self, owner, cls):
+        value = self.compute(owner)
+        setattr(owner, self.compute.__name__, value)
+        return value
 
 
 class Logistic:
@@ -20,31 +35,31 @@ class Logistic:
         self.u = 1 + self.e
         self.s = 1 / self.u
 
-    @cached_property
+    @lazy
     def _log1p(self):
         """log(1 + e): the logarithm of the rounded u, corrected for the rounding."""
         return self.m.log(self.u) + (self.e - (self.u - 1)) * self.s
 
-    @cached_property
+    @lazy
     def _relu(self):
         return self.m.relu(self.z)
 
-    @cached_property
+    @lazy
     def softplus(self):
         """softplus(z) = log(1 + exp(z)) = -log σ(-z)"""
         return self._relu + self._log1p
 
-    @cached_property
+    @lazy
     def softplus_neg(self):
         """softplus(-z) = -log σ(z)"""
         return (self._relu - self.z) + self._log1p
 
-    @cached_property
+    @lazy
     def p(self):
         """σ(z): 1/(1+e) above 0, e/(1+e) below."""
         return self.m.or_one(self.e, self.z >= 0) * self.s
 
-    @cached_property
+    @lazy
     def q(self):
         """σ(-z) = 1 - σ(z), without the subtraction."""
         return self.m.or_one(self.e, self.z <= 0) * self.s

@@ -15,6 +15,13 @@ class Numpy:
     minimum = staticmethod(np.minimum)
     maximum = staticmethod(np.maximum)
 
+    sign = staticmethod(np.sign)
+    clip = staticmethod(np.clip)
+
+    @staticmethod
+    def total(a):
+        return np.sum(a, dtype=np.float64)
+
     @staticmethod
     def relu(x):
         return np.maximum(x, 0)
@@ -23,6 +30,19 @@ class Numpy:
     def or_one(x, flag):
         """1 where flag, else x, for x <= 1. A third of the time of np.where, and NaN stays NaN."""
         return np.maximum(x, flag)
+
+    @staticmethod
+    def times(x, y):
+        """x y with 0 times ±inf = 0."""
+        product = x * y
+        if np.isnan(np.min(product, initial=0.0)):
+            product = np.where((x == 0) & np.isinf(y), 0, product)
+        return product
+
+    @staticmethod
+    def log_or_0(x):
+        """log x, and 0 at x = 0: for what is then multiplied by x."""
+        return np.log(np.maximum(x, x == 0))
 
     @staticmethod
     def xlogy(x, y):

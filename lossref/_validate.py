@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
+
 import numpy as np
 
-REDUCTIONS = ("none", "mean", "sum")
 FLOATS = (np.float16, np.float32, np.float64)
 
 
@@ -78,3 +79,13 @@ def weights(name: str, value) -> np.ndarray:
     a = numeric(name, value)
     within(name, a, 0.0, np.inf)
     return a
+
+
+def number(name: str, value, low: float, high: float = np.inf, *, above: bool = False) -> float:
+    """A real number in [low, high], or in (low, high] where ``above`` is asked for."""
+    if isinstance(value, (bool, np.bool)) or not isinstance(value, (numbers.Real, np.floating, np.integer)):
+        raise TypeError(f"{name} must be a real number; got {value!r}")
+    if not ((value > low if above else value >= low) and value <= high):
+        wanted = f"in [{low:g}, {high:g}]" if high < np.inf else f"{'above' if above else 'at least'} {low:g}"
+        raise ValueError(f"{name} must be {wanted}; got {value!r}")
+    return float(value)

@@ -19,6 +19,7 @@ class BCELoss(Elementwise):
     Args:
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，不除以权重之和；`"sum"` 求和；`"none"` 不归约。
+        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）或 `"positives"`（标签之和，至少为 1）。
 
     Raises:
         ValueError: `x` 与 `y` 形状不同（从不广播）；`x` 或 `y` 超出 [0, 1]；`weight` 为负或不能广播；`reduction` 不认识。
@@ -64,6 +65,7 @@ class BCEWithLogitsLoss(Elementwise):
     Args:
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，不除以权重之和；`"sum"` 求和；`"none"` 不归约。
+        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）或 `"positives"`（标签之和，至少为 1）。
         pos_weight: 与 `x` 可广播的非负权重，只乘在正类一项上；形状 `(C,)` 就是每个类别一个。
 
     Raises:
@@ -86,11 +88,11 @@ class BCEWithLogitsLoss(Elementwise):
 
     target_range = (0.0, 1.0)
 
-    def __init__(self, weight=None, *, reduction: str = "mean", pos_weight=None):
-        super().__init__(weight, reduction=reduction)
+    def __init__(self, weight=None, *, reduction: str = "mean", pos_weight=None, denominator: str | None = None):
+        super().__init__(weight, reduction=reduction, denominator=denominator)
         self.pos_weight = None if pos_weight is None else validate.weights("pos_weight", pos_weight)
 
-    def parameters(self):
+    def arguments(self):
         return {"pos_weight": self.pos_weight}
 
     @staticmethod

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mpmath import mpf
 
-from oracles import differences, exact, ulps
+from oracles import differences, digits_to_spare, exact, ulps
 
 PARTS = ("value", "gradient", "hessian")
 
@@ -25,21 +25,24 @@ def evaluate(loss, part, x, y):
 def references(case, dtype):
     """The points of a case with what is true there; worked out once, for the loss and for all its mutants."""
     x, y = case.points(dtype)
-    wanted = [exact(lambda t, b=b: case.definition(t, mpf(b)), a) for a, b in zip(x.tolist(), y.tolist())]
-    return x, y, wanted
+    wanted, sizes = [], []
+    for a, b in zip(x.tolist(), y.tolist()):
+        with digits_to_spare(a, case.digits(a)):
+            wanted.append(exact(lambda t, b=b: case.definition(t, mpf(b)), a))
+            sizes.append([terms(mpf(a), mpf(b)) for terms in case.terms])
+    return x, y, wanted, sizes
 
 
 def check_exact(case, make, dtype):
     """Value, gradient and Hessian against mpmath on the definition, in ulps."""
-    x, y, wanted = references(case, dtype)
+    x, y, wanted, sizes = references(case, dtype)
     loss = make(reduction="none", **case.kwargs)
     got = [evaluate(loss, part, x, y) for part in PARTS]
     assert all(g.dtype == dtype and g.shape == x.shape for g in got)
-    terms = (lambda x, y: 0, case.gradient_terms, case.hessian_terms)
     worst = [(0.0, "")] * 3
     for i, (a, b) in enumerate(zip(x.tolist(), y.tolist())):
         for k, part in enumerate(PARTS):
-            error = ulps(got[k][i], wanted[i][k], dtype, terms[k](mpf(a), mpf(b)))
+            error = ulps(got[k][i], wanted[i][k], dtype, sizes[i][k], case.gains[k])
             where = f"{part} at x={a!r}, y={b!r}: got {got[k][i]!r}, true {mpmath.nstr(wanted[i][k], 17)}"
             worst[k] = max(worst[k], (error, where), key=lambda w: w[0])
     for (error, where), bound in zip(worst, case.ulps[dtype]):
@@ -83,16 +86,12 @@ def check_torch(case, make, reduction, weight):
     """Value, gradient and Hessian against torch's own loss and autograd, in float64."""
     rng = np.random.default_rng(2)
     x, y = case.draw(rng, (5, 3))
-    more = {"reduction": reduction}
-    if weight is not None:
-        more["weight"] = weight
-    loss = make(**(case.kwargs | more))
-    peer = case.peer(**more)
+    loss = make(**case.kwargs, reduction=reduction, **({} if weight is None else {"weight": weight}))
     tx, ty = torch.tensor(x, requires_grad=True), torch.tensor(y)
-    value = peer(tx, ty)
-    (gradient,) = torch.autograd.grad(value.sum(), tx, create_graph=True)
+    value = case.peer(tx, ty, None if weight is None else torch.tensor(weight), reduction)
+    (gradient,) = torch.autograd.grad(value.sum(), tx, create_graph=case.smooth)
     # element-wise losses: row sums of the Hessian are its diagonal
-    hessian = torch.autograd.grad(gradient.sum(), tx)[0] if gradient.requires_grad else torch.zeros_like(tx)
+    hessian = torch.autograd.grad(gradient.sum(), tx)[0] if case.smooth else torch.zeros_like(tx)
     close(loss(x, y), value.detach(), 1e-13, "value")
     close(loss.grad(x, y), gradient.detach(), 1e-13, "gradient")
     close(loss.hess(x, y), hessian, 1e-10, "hessian")  # torch's second derivative of BCE adds 1e-12

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import contextmanager
 
 import mpmath
 import numpy as np
@@ -18,19 +19,29 @@ from mpmath import mp, mpf
 sys.set_int_max_str_digits(20_000)
 
 
+@contextmanager
+def digits_to_spare(x: float, digits: int):
+    """Precision for a definition that loses ``digits`` at ``x``: the square of the step must stay visible beside 1."""
+    with mp.workdps(150 + digits + (2 * int(-math.log10(abs(x))) if 0 < abs(x) < 1 else 0)):
+        yield
+
+
 def exact(definition, x: float):
-    """(f, f', f'') of ``definition`` at ``x``, each good to 50 digits."""
-    # 1 - σ(z) needs |z|/ln 10 digits more than σ(z), a tail that small as many again, and the square of the step has to stay visible beside 1
-    digits = 150 + int(abs(x) / 1.15) + (2 * int(-math.log10(abs(x))) if 0 < abs(x) < 1 else 0)
-    with mp.workdps(digits):
-        x = mpf(x)
-        h = (abs(x) or mpf(1)) * mpf(10) ** -30
-        below, at, above = definition(x - h), definition(x), definition(x + h)
-        return at, (above - below) / (2 * h), (above - 2 * at + below) / h**2
+    """(f, f', f'') of ``definition`` at ``x``; call it with digits to spare."""
+    x = mpf(x)
+    h = (abs(x) or mpf(1)) * mpf(10) ** -30
+    below, at, above = definition(x - h), definition(x), definition(x + h)
+    bend = above - 2 * at + below
+    if abs(bend) < abs(at) * mpf(10) ** (20 - mp.dps):
+        bend = mpf(0)  # a straight line, to the last digit
+    return at, (above - below) / (2 * h), bend / h**2
 
 
-def ulps(got, wanted, dtype, scale=0):
-    """|got - wanted| in units of the last place of max(|wanted|, scale) in ``dtype``."""
+def ulps(got, wanted, dtype, scale=0, gain=1):
+    """|got - wanted| in units of the last place of max(|wanted|, scale) in ``dtype``.
+
+    ``gain`` is by how much the result multiplies what was rounded to a subnormal on the way to it.
+    """
     info = np.finfo(dtype)
     if mpmath.isnan(wanted):
         return 0.0 if np.isnan(got) else np.inf
@@ -42,7 +53,7 @@ def ulps(got, wanted, dtype, scale=0):
     size = max(abs(wanted), mpf(scale))
     # the spacing of numbers in dtype at `size`, never below that of the subnormals
     exponent = mpmath.frexp(size)[1] if size else -(10**6)
-    unit = max(mpf(2) ** (exponent - 1 - info.nmant), mpf(float(info.smallest_subnormal)))
+    unit = max(mpf(2) ** (exponent - 1 - info.nmant), gain * mpf(float(info.smallest_subnormal)))
     return float(abs(mpf(float(got)) - wanted) / unit)
 
 

@@ -43,8 +43,8 @@ def test_import_is_cheap():
 def test_peak_memory(name, dtype):
     """Beside the gradient itself, a pass over 40 tiles holds the temporaries of one."""
     n = 40 * _tiles.TILE
-    x, y = np.full(n, 0.4, dtype), np.ones(n, bool)
     loss = lossref.LOSSES[name]()
+    x, y = np.full(n, 0.4 if loss.input_range[1] > 0 else -0.4, dtype), np.ones(n, bool)
     out = np.empty_like(x)
     loss.value_and_grad(x, y, out=out)
 
@@ -57,9 +57,9 @@ def test_peak_memory(name, dtype):
             tracemalloc.stop()
 
     tile = _tiles.TILE * max(4, x.itemsize)
-    assert peak(lambda: loss.value_and_grad(x, y, out=out)) < 20 * tile
-    assert peak(lambda: loss(x, y)) < 20 * tile
-    assert peak(lambda: loss.value_and_grad(x, y)) < x.nbytes + 20 * tile
+    assert peak(lambda: loss.value_and_grad(x, y, out=out)) < 24 * tile
+    assert peak(lambda: loss(x, y)) < 24 * tile
+    assert peak(lambda: loss.value_and_grad(x, y)) < x.nbytes + 24 * tile
 
 
 def documented():
