@@ -116,7 +116,12 @@ def segments(page: Page) -> list[Segment]:
                 "a claim behind a formula that is more than a number: the formula is checked by itself; take the claim away, "
                 "or write the number outside the formula",
             )
-    claims = [c for c in page.comments if c.kind in ("=", ":=") or (c.kind == "exempt" and not _behind_formula(page, c))]
+    elsewhere = _exempt_words(page, text)
+    claims = [
+        c
+        for c in page.comments
+        if c.kind in ("=", ":=") or (c.kind == "exempt" and c not in elsewhere and not _behind_formula(page, c))
+    ]
     odd = re.search(r"[¼-¾⅐-⅞²³¹⁰-⁹⁺⁻₀-₉]", _blank_numbers(text))
     if odd:
         raise page.error(odd.start(), f"{odd[0]}: write it as a formula ($x^2$, $\\tfrac12$), or 10⁻³ as a whole number")
@@ -159,6 +164,16 @@ def _behind_formula(page: Page, comment: Comment) -> bool:
             except ValueError:
                 return True
     return False
+
+
+def _exempt_words(page: Page, text: str) -> dict[Comment, int]:
+    """The exemptions that stand behind a word with a digit, with the place of the word."""
+    found = {}
+    for match in _DIGIT_WORD.finditer(_blank_numbers(text)):
+        comment = page.comment_behind(match.end(), "exempt")
+        if comment:
+            found[comment] = match.start()
+    return found
 
 
 def is_bare_number(math: Math) -> bool:
@@ -472,6 +487,9 @@ def _word_checks(page: Page, session: Session) -> list[Check]:
     text = _blank_numbers(text)
     executed = set(_DIGIT_WORD.findall(_code_words(page)))
     seen = set()
+    for comment, start in _exempt_words(page, text).items():
+        text = text[:start] + _DIGIT_WORD.sub(lambda match: " " * len(match[0]), text[start:], count=1)
+        checks.append(Check("number", page.at(start), "name", lambda c=comment: f"豁免：{c.value}"))
     for match in _DIGIT_WORD.finditer(text):
         word = match[0]
         if word in executed or _WORDS.fullmatch(word) or word in seen :
@@ -486,7 +504,8 @@ def _word_checks(page: Page, session: Session) -> list[Check]:
                 raise page.error(start, f"not checked, because the code at line {failed.line} fails") from None
             raise page.error(
                 start,
-                f"{word}: a name with a digit that is in none of the page's code nor in a module it imports: is the digit right?",
+                f"{word}: a name with a digit that is in none of the page's code nor in a module it imports: is the digit right? "
+                "(a name from elsewhere: <!-- exempt: reason --> behind it)",
             )
 
         checks.append(Check("number", page.at(match.start()), "name", run))

@@ -48,6 +48,7 @@ RIGHT = {
     "exemption": "老图 42<!-- exempt: 作废的旧数据 -->",
     "executed code": "看 `x[0]`。\n\n```python\nprint(x[0])\n#> 0.25\n```",
     "words": "`float32` 与 L2 与 0-1 损失",
+    "word from elsewhere": "`opt.l2_loss`<!-- exempt: 另一个库的名字 -->",
     "numpy": "<!--python\nimport numpy as np\n-->\n\n0.25<!--= np.float32(x[0]) -->、0.25、0.75、2.0<!--= np.cumsum(x) -->",
     "links and attributes": "[文](http://a.b/12) <img width=\"12\" src=\"a\"> {: .a12 }",
     "small constants": "2<!--= len(x) - 1 -->、1.00<!--= round(x[2] - x[0], 2) -->",
