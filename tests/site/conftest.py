@@ -137,6 +137,8 @@ def visit(browser, address):
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
+            # What is measured must not be on its way somewhere.
+            reduced_motion="reduce",
             **options,
         )
         contexts.append(context)
