@@ -190,7 +190,7 @@ class _Derivatives:
         return value
 
     def confirm_by_differences(self, said: str) -> None:
-        for a, slope in zip(self.entries, self.exact_gradient):
+        for a, slope in zip(self.entries, self.exact_gradient, strict=False):
             key, centre = self.evaluator.variable(a, {})
 
             def at(step, key=key, centre=centre):
@@ -204,7 +204,8 @@ class _Derivatives:
                 continue  # the step leaves the domain
             if abs(difference - slope) > mp.mpf(10) ** -20 * max(abs(slope), mp.mpf(10) ** -30):
                 raise FormulaError(
-                    f"the derivative {v.show(slope, 20)} is not the difference quotient {v.show(difference, 20)}\n  {said}"
+                    f"the derivative {v.show(slope, 20)} is not the difference quotient "
+                    f"{v.show(difference, 20)}\n  {said}"
                 )
 
 
@@ -235,11 +236,15 @@ def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) ->
         module = build(module_class)
         target = torch.as_tensor(y)
         source = torch.as_tensor(x).clone().requires_grad_(True)
-        value = module(source, target)
+
+        def reduced(s, module=module, target=target):
+            return module(s, target)
+
+        value = reduced(source)
         (gradient,) = torch.autograd.grad(value, source, create_graph=True)
         _same("value", page.value, value.detach().numpy(), tolerance, name, said)
         _same("gradient by autograd", page.gradient, gradient.detach().numpy(), tolerance, name, said)
-        hessian = torch.autograd.functional.hessian(lambda s: module(s, target), source.detach())
+        hessian = torch.autograd.functional.hessian(reduced, source.detach())
         _same("Hessian by autograd", page.full.reshape(hessian.shape), hessian.numpy(), tolerance, name, said)
 
 

@@ -90,15 +90,18 @@ class _Formula:
     conditions: list[Node] = field(default_factory=list)
 
 
-def formula_checks(page: Page, ns=None, scope: Scope | None = None) -> list[Check]:
-    """One check for every formula that says something, and for whatever is declared and never used."""
-    scope = formula_scope(page) if scope is None else scope
+def formula_checks(page: Page, session: object = None, prove: bool = False) -> list[Check]:
+    """One check for every formula that says something, and for whatever is declared and never used.
+
+    Formulas need no running code, so ``session`` is not looked at; it is what every kind of check is given.
+    """
+    scope = formula_scope(page)
     formulas = _read_all(
         [math for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None], scope
     )
     _attach_conditions(formulas)
     known = _Known(formulas, page.visible(PROSE))
-    checks = [check for formula in formulas for check in _checks(page, formula, scope, known)]
+    checks = [check for formula in formulas for check in _checks(page, formula, scope, known, prove)]
     return checks + _unused(page, formulas, scope)
 
 
@@ -151,7 +154,7 @@ def _closed(definition: Definition, scope: Scope) -> None:
 
 
 def _attach_conditions(formulas: list[_Formula]) -> None:
-    """A condition restricts the claims that follow it in its sentence, or, behind them all, those before it."""
+    """A condition restricts the claims behind it in its sentence, or, behind them all, those before it."""
     sentences: dict[int, list[_Formula]] = {}
     for formula in formulas:
         sentences.setdefault(formula.math.sentence, []).append(formula)
@@ -232,7 +235,7 @@ def _check_mention(node: Node, known: _Known) -> str:
         raise FormulaError(
             "this expression occurs in no checked formula of the page",
             *node.span,
-            "claim something about it (=, \\le, …), define it with `:=`, or put a claim `<!--= … -->` behind it",
+            "claim something about it (=, \\le, …), define it, or put a claim `<!--= … -->` behind it",
         )
     return "提及"
 
@@ -257,7 +260,7 @@ def _check_enumeration(statements: list[Statement], scope: Scope) -> str:
 # ---- checks ----------------------------------------------------------------------------------
 
 
-def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known) -> list[Check]:
+def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: bool) -> list[Check]:
     math = formula.math
     exempt = page.comment_behind(math.outer_end, "exempt")
     loose = page.comment_behind(math.outer_end, "loose") is not None
@@ -280,7 +283,7 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known) -> list[
                 page,
                 math,
                 lambda s=statement, c=conditions: claims.check_claim(
-                    math.tex, s.body, c, scope, loose, known.decimals
+                    math.tex, s.body, c, scope, loose, known.decimals, prove
                 ),
                 statement,
             )

@@ -20,8 +20,25 @@ from .evaluate import Evaluator, Point, domain_of, same
 from .points import SEED, Given, Needs, describe, points
 from .scope import Scope
 from .syntax import (
-    Chain, Const, Each, Elem, Expectation, Integral, Interval, Limit, Mul, Name, Neg, Node, Num, Optimum, Pow, Range,
-    SetOf, Space, Tuple,
+    Chain,
+    Const,
+    Each,
+    Elem,
+    Expectation,
+    Integral,
+    Interval,
+    Limit,
+    Mul,
+    Name,
+    Neg,
+    Node,
+    Num,
+    Optimum,
+    Pow,
+    Range,
+    SetOf,
+    Space,
+    Tuple,
 )  # fmt: skip
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
@@ -33,6 +50,7 @@ GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
 MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 NUMERIC = "数值核对"
+PROVED = "符号证明"
 
 
 @dataclass
@@ -67,15 +85,17 @@ def check_claim(
     scope: Scope,
     loose: bool = False,
     established: frozenset[str] = frozenset(),
+    prove: bool = False,
 ) -> str:
     """Check every link; FormulaError explains the first that fails.  Returns how it was checked.
 
     ``established`` holds the decimals that stand elsewhere on the page, where they are claims.
+    With ``prove``, what passed is tried symbolically too; only a chain proved link by link is called proved.
     """
     chain, conditions = _limits(chain, conditions, scope)
     links = [
         Link(_each(a, b, scope), r, _each(b, a, scope))
-        for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:])
+        for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:], strict=False)
     ]
     tight = False
     for link in links:
@@ -95,6 +115,11 @@ def check_claim(
         raise FormulaError(
             "this inequality is tight: `loose` is not needed", *chain.span, "remove the comment"
         )
+    if prove and not conditions:
+        from .prove import proves  # SymPy takes half a second to import: only a run that proves pays for it
+
+        if all(link.relation == "=" and proves(scope, link.left, link.right) for link in links):
+            return PROVED
     return NUMERIC
 
 
@@ -152,7 +177,8 @@ def _trials(
                 if digits < v.MANY_DIGITS:
                     return _trials(link, conditions, scope, special, v.MANY_DIGITS)
                 raise FormulaError(
-                    f"has no value at a point of the declared domain: {error}\n  at {describe(point, env, needs)}",
+                    f"has no value at a point of the declared domain: {error}"
+                    f"\n  at {describe(point, env, needs)}",
                     link.left.span[0],
                     link.right.span[1],
                     "restrict the domain in the front matter, or say 当 … before the formula",
@@ -192,7 +218,7 @@ def _pairs(trial: Trial, link: Link):
             "a vector is a column; is an index or a ^\\top missing?",
         )
     if isinstance(left, Matrix):
-        return [(v.real(a), v.real(b)) for a, b in zip(left.entries(), right.entries())]
+        return [(v.real(a), v.real(b)) for a, b in zip(left.entries(), right.entries(), strict=False)]
     return [(v.real(left), v.real(right))]
 
 
@@ -274,20 +300,22 @@ def _slip(ratios: list, gaps: list) -> str:
     if len(values) >= 2 and all(same(r, values[0]) for r in values) and not same(values[0], mp.mpf(1)):
         r = values[0]
         named = {
-            "-1": mp.mpf(-1), "2": mp.mpf(2), "1/2": mp.mpf("0.5"), "ln 10": mp.log(10), "1/ln 10": 1 / mp.log(10),
+            "-1": mp.mpf(-1), "2": mp.mpf(2), "1/2": mp.mpf("0.5"), "ln 10": mp.log(10),
+            "1/ln 10": 1 / mp.log(10),
             "ln 2": mp.log(2), "1/ln 2": 1 / mp.log(2),
         }  # fmt: skip
         for name, value in named.items():
             if same(r, value):
                 if name == "-1":
                     return "the sides differ in sign"
-                return f"left is {name} times right: a missing factor{' or another log base' if 'ln' in name else ''}?"
+                cause = "another base of the logarithm" if "ln" in name else "a missing factor"
+                return f"left is {name} times right: {cause}?"
         return f"left is always {mp.nstr(r, 8)} times right: a missing factor?"
     for size in sorted({name for _, trial in ratios for name in trial.point.sizes}):
         for power, text in ((1, size), (-1, f"1/{size}")):
-            if len(values) >= 2 and all(same(r, mp.mpf(t.point.sizes[size]) ** power) for r, t in ratios):
-                if len({t.point.sizes[size] for _, t in ratios}) > 1:
-                    return f"left is {text} times right: is a 1/{size} missing or doubled?"
+            several = len({trial.point.sizes[size] for _, trial in ratios}) > 1
+            if several and all(same(r, mp.mpf(trial.point.sizes[size]) ** power) for r, trial in ratios):
+                return f"left is {text} times right: is a 1/{size} missing or doubled?"
     if len(gaps) >= 2 and all(same(g, gaps[0]) for g in gaps):
         return f"left − right is always {mp.nstr(gaps[0], 8)}: a constant term?"
     if len(values) >= 2 and all(same(abs(r), mp.mpf(1)) for r in values):
@@ -312,7 +340,7 @@ def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         pairs = _pairs(trial, link)
         if len(units) != len(pairs):
             raise FormulaError(f"{len(units)} decimals for {len(pairs)} numbers", *link.right.span)
-        for (a, b), unit in zip(pairs, units):
+        for (a, b), unit in zip(pairs, units, strict=False):
             if abs(a - b) > unit / 2 * (1 + mp.mpf(10) ** -20):
                 raise _broken(tex, link, trial)
 
@@ -320,7 +348,7 @@ def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) 
 def _check_decimals(
     tex: str, link: Link, conditions: list[Node], scope: Scope, established: frozenset[str]
 ) -> None:
-    """A rounded number that a computation starts from is itself held: by the result, or elsewhere on the page.
+    """A rounded number that a computation starts from is held itself: by the result, or elsewhere.
 
     In ``(0.2231+0.3567)/2 \\approx 0.29`` a wrong last digit above would not show below.
     """
@@ -334,7 +362,9 @@ def _check_decimals(
             for nudge in (unit, -unit):
                 changed = Num(mp.nstr(mp.mpf(number.text) + nudge, 30))
                 try:
-                    _check_rounding(tex, Link(_replaced(side, number, changed), "\\approx", other), conditions, scope)
+                    _check_rounding(
+                        tex, Link(_replaced(side, number, changed), "\\approx", other), conditions, scope
+                    )
                 except (FormulaError, Undefined):
                     continue
                 raise FormulaError(

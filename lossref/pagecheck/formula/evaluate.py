@@ -8,18 +8,46 @@ rule as a reader applies it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from collections.abc import Callable
 
 from . import values as v
 from .domains import Between, Domain, Reals
 from .optimum import extremum
 from .scope import Scope, Symbol
 from .syntax import (
-    Add, All, Big, Call, Cases, Chain, Const, Derivative, Div, Each, Elem, Expectation, Hadamard, Indicator, Integral,
-    Interval, Limit, Mul, Nabla, Name, Neg, Node, Num, Optimum, Pow, Range, SetOf, Space, Transpose, Tuple,
+    Add,
+    All,
+    Big,
+    Call,
+    Cases,
+    Chain,
+    Const,
+    Derivative,
+    Div,
+    Each,
+    Elem,
+    Expectation,
+    Hadamard,
+    Indicator,
+    Integral,
+    Interval,
+    Limit,
+    Mul,
+    Nabla,
+    Name,
+    Neg,
+    Node,
+    Num,
+    Optimum,
+    Pow,
+    Range,
+    SetOf,
+    Space,
+    Transpose,
+    Tuple,
 )  # fmt: skip
 from .tokens import FormulaError
 from .values import ONE, ZERO, Matrix, Undefined, mp
@@ -124,11 +152,11 @@ class Evaluator:
             return self.overrides[key]
         if key in self.memo:
             return self.memo[key]
-        for i, size in zip(index, symbol.shape):
+        for i, size in zip(index, symbol.shape, strict=False):
             if not 1 <= i <= self.size(size):
                 raise Undefined(f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}")
         if symbol.definition is not None:
-            value = self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index))))
+            value = self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index), strict=False)))
         else:
             value = self.point.families[symbol.key][index]
         self.memo[key] = value
@@ -281,7 +309,9 @@ class Evaluator:
             parameters = symbol.definition.parameters
             args = [self.eval(a, env) for a in node.args]
             return self.differentiated(
-                lambda x: self.defined(symbol, {**dict(zip(parameters, args)), parameters[0]: x}),
+                lambda x: self.defined(
+                    symbol, {**dict(zip(parameters, args, strict=False)), parameters[0]: x}
+                ),
                 args[0],
                 node.order,
             )
@@ -436,7 +466,7 @@ class Evaluator:
 
     @staticmethod
     def largest_gap(a, b):
-        pairs = zip(a.entries(), b.entries()) if isinstance(a, Matrix) else [(a, b)]
+        pairs = zip(a.entries(), b.entries(), strict=False) if isinstance(a, Matrix) else [(a, b)]
         return max(abs(v.real(x) - v.real(y)) / max(1, abs(v.real(y))) for x, y in pairs)
 
     def _Optimum(self, node: Optimum, env):
@@ -490,7 +520,7 @@ class Evaluator:
         assert isinstance(node, Chain)
         return all(
             self.related(left, relation, right, env)
-            for left, relation, right in zip(node.sides, node.relations, node.sides[1:])
+            for left, relation, right in zip(node.sides, node.relations, node.sides[1:], strict=False)
         )
 
     def related(self, left: Node, relation: str, right: Node, env: dict) -> bool:
@@ -534,7 +564,7 @@ def compare(a, relation: str, b) -> bool:
     if isinstance(a, Matrix) or isinstance(b, Matrix):
         if not (isinstance(a, Matrix) and isinstance(b, Matrix)) or a.shape != b.shape:
             raise Undefined("two things of different shape are compared")
-        pairs = list(zip(a.entries(), b.entries()))
+        pairs = list(zip(a.entries(), b.entries(), strict=False))
         if relation == "\\ne":
             return any(compare(x, relation, y) for x, y in pairs)
         return all(compare(x, relation, y) for x, y in pairs)

@@ -15,7 +15,21 @@ from .domains import Domain
 from .evaluate import Evaluator, Point
 from .scope import Scope, Symbol
 from .syntax import (
-    All, Big, Call, Chain, Definition, Each, Elem, Expectation, Integral, Limit, Name, Node, Optimum, SetOf, Tuple,
+    All,
+    Big,
+    Call,
+    Chain,
+    Definition,
+    Each,
+    Elem,
+    Expectation,
+    Integral,
+    Limit,
+    Name,
+    Node,
+    Optimum,
+    SetOf,
+    Tuple,
 )  # fmt: skip
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
@@ -138,7 +152,7 @@ class Given:
                 self._sort(chain)
 
     def _sort(self, chain: Chain) -> None:
-        for left, relation, right in zip(chain.sides, chain.relations, chain.sides[1:]):
+        for left, relation, right in zip(chain.sides, chain.relations, chain.sides[1:], strict=False):
             if relation == "\\to":
                 if not isinstance(left, Name):
                     raise FormulaError("only a symbol tends to something", *left.span)
@@ -214,7 +228,9 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
         elif length is not None:
             symbol = _family(scope, left) if isinstance(left, Elem) else scope.find(left.name)
             for size, n in zip(
-                symbol.shape, (length, len(right.items[0].items) if isinstance(right.items[0], Tuple) else 1)
+                symbol.shape,
+                (length, len(right.items[0].items) if isinstance(right.items[0], Tuple) else 1),
+                strict=False,
             ):
                 if size.isdigit() and int(size) != n:
                     raise FormulaError(f"`{symbol.name}` has {size} entries, {n} are given", *right.span)
@@ -226,7 +242,10 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
     longest = max(map(len, choices), default=1)
     picks = []
     for i in range(longest):
-        pick = {name: values[(i + j) % len(values)] for j, (name, values) in enumerate(zip(names, choices))}
+        pick = {
+            name: values[(i + j) % len(values)]
+            for j, (name, values) in enumerate(zip(names, choices, strict=False))
+        }
         if pick not in picks:
             picks.append(pick)
     return picks
@@ -297,7 +316,7 @@ def _index_values(scope: Scope, names: list[str], point: Point, k: int) -> Itera
     combinations = list(itertools.product(*ranges))
     random.Random(f"{SEED}/index/{k}").shuffle(combinations)
     for combination in combinations:
-        yield {name: mp.mpf(i) for name, i in zip(names, combination)}
+        yield {name: mp.mpf(i) for name, i in zip(names, combination, strict=False)}
 
 
 def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point:
@@ -342,7 +361,7 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point
             keep = [_index(scope, point, i, env) for i in left.indices]
             entries = {
                 index: value for index in point.families.get(family.key, {})
-                if all(k is None or k == i for k, i in zip(keep, index))
+                if all(k is None or k == i for k, i in zip(keep, index, strict=False))
             }  # fmt: skip
         for x in entries.values():
             _check_domain(family, x, right)

@@ -1,8 +1,9 @@
 """The symbols of a page: what the front matter declares and what formulas define.
 
 ``z`` (one number), ``z_n`` (a family over the index n), ``z_{nc}`` (one over two
-indices) and ``f(z)`` (a function) are kept apart by how they are written.  A symbol is introduced once; whatever is
-written in a formula must be found here, or it is an error.
+indices) and ``f(z)`` (a function) are kept apart by how they are written.  A
+symbol is introduced once; whatever is written in a formula must be found here,
+or it is an error.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .parser import GREEK, PREFIX, RELATIONS, Parser
+from .operators import Operators
+from .parser import ACCENTS, GREEK, PREFIX, RELATIONS
 from .scope import Scope
 from .syntax import Chain, Definition, Name, Node, Statement
 from .tokens import FormulaError, Token
@@ -73,7 +74,7 @@ def read_symbol(tex: str, scope: Scope) -> tuple[str, str | None]:
     return base, subscript
 
 
-class _Statements(Parser):
+class _Statements(Operators):
     def __init__(self, tex: str, scope: Scope):
         super().__init__(tex, scope)
         self.tokens, self.remarks = _rows(self.tokens)
@@ -253,8 +254,6 @@ class _Statements(Parser):
         return (name, subscript, tuple(parameters)) if self.token.is_(":=") else None
 
     def _accented(self) -> bool:
-        from .parser import ACCENTS
-
         return self.token.text in ACCENTS or self.token.text == "\\operatorname"
 
 

@@ -6,8 +6,8 @@ takes no part in equality: two formulas are equal when they say the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
 from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 
 Span = tuple[int, int]
 

@@ -10,10 +10,10 @@ This room knows arithmetic; it knows neither pages nor syntax.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from collections.abc import Callable
 
 import mpmath
 
@@ -71,10 +71,10 @@ class Matrix:
     def zip(self, other: Matrix, function: Callable) -> Matrix:
         if self.shape != other.shape:
             raise Undefined(f"shapes {self.shape} and {other.shape} do not fit")
-        return Matrix(tuple(tuple(map(function, a, b)) for a, b in zip(self.rows, other.rows)))
+        return Matrix(tuple(tuple(map(function, a, b)) for a, b in zip(self.rows, other.rows, strict=False)))
 
     def transposed(self) -> Matrix:
-        return Matrix(tuple(zip(*self.rows)))
+        return Matrix(tuple(zip(*self.rows, strict=False)))
 
     def entries(self) -> list:
         return [x for row in self.rows for x in row]
@@ -173,7 +173,7 @@ def _matrix_product(a, b):
             f"a {a.shape[0]}×{a.shape[1]} matrix times a {b.shape[0]}×{b.shape[1]} one: "
             "a vector is a column; write a^\\top b, a b^\\top or a \\odot b"
         )
-    columns = list(zip(*b.rows))
+    columns = list(zip(*b.rows, strict=False))
     result = Matrix(tuple(tuple(total(map(mul, row, col)) for col in columns) for row in a.rows))
     return result.rows[0][0] if result.shape == (1, 1) else result
 

@@ -3,33 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from symbols import FRONT
 
 from lossref.pagecheck.formula import formula_checks
 from lossref.pagecheck.source import PageError, read_text
-
-FRONT = r"""---
-symbols:
-  N: {size: [1, 2, 4], meaning: 样本数}
-  C: {size: [2, 3], meaning: 类别数}
-  n: {index: N, meaning: 样本编号}
-  i: {index: C, meaning: 类别}
-  j: {index: C, meaning: 类别}
-  k: {index: C, meaning: 类别}
-  z: {in: real, meaning: logit}
-  y: {in: "{0, 1}", meaning: 标签}
-  q: {in: "(0, 1)", meaning: 概率}
-  r: {in: real, meaning: 残差}
-  \beta: {in: positive, meaning: 参数}
-  \eta: {in: "(0, 1)", meaning: 真实概率}
-  z_n: {in: real, meaning: logit}
-  y_n: {in: "[0, 1]", meaning: 目标}
-  v: {in: real, shape: [C], meaning: logit 向量}
-  t: {in: simplex, shape: [C], meaning: 目标分布}
-  h: {in: onehot, shape: [C], meaning: 独热目标}
----
-"""
-# `z_{nc}` above is a vector by its shape; families over two declared indices have tests of their own.
-FRONT = FRONT.replace("  z_{nc}: {in: real, shape: [N, C], meaning: logit}\n", "")
 
 
 def outcomes(body: str, front: str = FRONT) -> list[str]:
@@ -301,5 +278,7 @@ def test_rounded_numbers_that_a_computation_starts_from_are_held():
     sum_ = r"$\frac{0.2231+0.3567}{2}\approx 0.290$"
     refused(sum_, "the last digit of 0.", "held by nothing")
     holds(r"$-\log 0.8\approx 0.2231$、$-\log 0.7\approx 0.3567$，" + sum_)
-    refused(r"$-\log 0.8\approx 0.2231$、$-\log 0.7\approx 0.3567$，" + sum_.replace("0.2231", "0.2232"), "0.2232")
+    refused(
+        r"$-\log 0.8\approx 0.2231$、$-\log 0.7\approx 0.3567$，" + sum_.replace("0.2231", "0.2232"), "0.2232"
+    )
     holds(r"$-\log 0.8\approx 0.2231$、$1-0.2231\approx 0.7769$")
