@@ -20,6 +20,7 @@ import random
 import re
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import Memo
 from lossref.pagecheck.source import CODE, PROSE, Page, PageError, read_page, read_text
 
+# Changes that no check can notice, with the reason why; they are counted, and not held against the page.
+UNCHECKED = {"mention": "a formula that is one symbol names it and claims nothing"}
+_CRASH = "the checker itself crashed"
 FILE = "docs/data/mutants.yml"
 SECONDS = 120.0
 
@@ -136,11 +140,12 @@ def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
                 yield Mutant(_SWAP_KINDS.get(token, "relation"), start, end, _spaced(_SWAPS[token], tex, match.end()))
             elif token == r"\log":
                 yield Mutant("log base", start, end, r"\log_{10}")
+        lone = len(list(_letters(tex))) == 1 and not re.search(r"[-+=<>^\d/]", tex)
         for token, kind, at in _letters(tex):
             others = sorted((indices if kind == "index" else letters) - {token})
             if others:
                 new = _spaced(chance.choice(others), tex, at + len(token))
-                yield Mutant("index" if kind == "index" else "symbol", base + at, base + at + len(token), new)
+                yield Mutant("mention" if lone else kind, base + at, base + at + len(token), new)
         for match in re.finditer(r"\\[td]?frac(?:\{1\}|\s*1)(?:\{[A-Z2]\}|\s*[A-Z2])", tex):
             yield Mutant("factor", base + match.start(), base + match.end(), "")
         for match in re.finditer(r"\^(?:\{[^{}]*\}|\d)", tex):
@@ -218,16 +223,13 @@ class Trial:
         return next(iter(self._failures(page, line, first=True, formulas=formulas)), None)
 
     def _failures(self, page: Page, line: int, first: bool, formulas: bool) -> list[str]:
-        try:
-            checks = page_checks(page, self.quoted, memo=self.memo, formulas=formulas)
-        except PageError as problem:
-            return [] if str(problem) in self.baseline else [str(problem)]
         found: list[str] = []
         order = {"number": 0, "snippet": 1, "page": 2, "formula": 3, "tie": 4}
-        # The change is most likely noticed where it is; cheap kinds first.
-        checks.sort(key=lambda c: (abs(c.location.line - line) > 3, order[c.kind], abs(c.location.line - line)))
         try:
             with time_limit(SECONDS):
+                checks = page_checks(page, self.quoted, memo=self.memo, formulas=formulas)
+                # The change is most likely noticed where it is; cheap kinds first.
+                checks.sort(key=lambda c: (abs(c.location.line - line) > 3, order[c.kind], abs(c.location.line - line)))
                 for check in checks:
                     try:
                         check.run()
@@ -236,8 +238,13 @@ class Trial:
                             found.append(str(problem))
                             if first:
                                 break
+        except PageError as problem:  # one that concerns the whole page
+            found += [str(problem)] if str(problem) not in self.baseline else []
         except TimeLimit:
             found.append(f"{page.path}: still running after {SECONDS:g} s")
+        except Exception as problem:
+            place = traceback.extract_tb(problem.__traceback__)[-1]
+            found.append(f"{_CRASH}: {type(problem).__name__}: {problem} ({Path(place.filename).name}:{place.lineno})")
         return found
 
 
@@ -258,21 +265,25 @@ class Score:
 
     tried: Counter
     killed: Counter
-    equivalent: Counter
+    accepted: Counter
     survivors: list[tuple[Page, Mutant]]
+    crashes: list[tuple[Page, Mutant, str]]
 
 
 def try_mutants(
     trials: list[tuple[Trial, Mutant]], accepted: dict[tuple[str, str, str], str], tell: Callable[[int, Score], None]
 ) -> Score:
     """Try mutants; those that survive and are not accepted are kept as survivors."""
-    score = Score(Counter(), Counter(), Counter(), [])
+    score = Score(Counter(), Counter(), Counter(), [], [])
     for count, (trial, mutant) in enumerate(trials, 1):
         score.tried[mutant.kind] += 1
-        if trial.failure(mutant) is not None:
+        failure = trial.failure(mutant)
+        if failure is not None:
+            if failure.startswith(_CRASH):
+                score.crashes.append((trial.page, mutant, failure))
             score.killed[mutant.kind] += 1
-        elif (trial.page.path, *mutant.lines(trial.page.text)) in accepted:
-            score.equivalent[mutant.kind] += 1
+        elif mutant.kind in UNCHECKED or (trial.page.path, *mutant.lines(trial.page.text)) in accepted:
+            score.accepted[mutant.kind] += 1
         else:
             score.survivors.append((trial.page, mutant))
         tell(count, score)
@@ -329,11 +340,14 @@ def main(arguments: list[str] | None = None) -> int:
     for page, mutant in score.survivors:
         old, new = mutant.lines(page.text)
         print(f"{page.at(mutant.start)}: survived ({mutant.kind})\n- {old}\n+ {new}\n")
+    for page, mutant, said in score.crashes:
+        old, new = mutant.lines(page.text)
+        print(f"{page.at(mutant.start)}: {said}\n- {old}\n+ {new}\n")
     print(table(score))
     if options.json:
         options.json.write_text(json.dumps(as_data(score, options.seed, whole), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     failing = any(trial.baseline for trial in pages)
-    return 1 if score.survivors or failing else 0
+    return 1 if score.survivors or score.crashes or failing else 0
 
 
 def _progress(total: int) -> Callable[[int, Score], None]:
@@ -354,14 +368,14 @@ def _progress(total: int) -> Callable[[int, Score], None]:
 
 
 def table(score: Score) -> str:
-    """The kill rate by kind."""
-    lines = [f"{'kind':<14} {'mutants':>8} {'killed':>8} {'equivalent':>11} {'survived':>9}"]
+    """What became of the mutants of each kind; `accepted` ones survived with a written reason."""
+    lines = [f"{'kind':<14} {'mutants':>8} {'killed':>8} {'accepted':>11} {'survived':>9}"]
     kinds = sorted(score.tried)
     survived = Counter(mutant.kind for _, mutant in score.survivors)
     for name in kinds:
-        lines.append(f"{name:<14} {score.tried[name]:>8} {score.killed[name]:>8} {score.equivalent[name]:>11} {survived[name]:>9}")
+        lines.append(f"{name:<14} {score.tried[name]:>8} {score.killed[name]:>8} {score.accepted[name]:>11} {survived[name]:>9}")
     tried, killed = sum(score.tried.values()), sum(score.killed.values())
-    lines.append(f"{'all':<14} {tried:>8} {killed:>8} {sum(score.equivalent.values()):>11} {len(score.survivors):>9}")
+    lines.append(f"{'all':<14} {tried:>8} {killed:>8} {sum(score.accepted.values()):>11} {len(score.survivors):>9}")
     return "\n".join(lines)
 
 
@@ -371,7 +385,7 @@ def as_data(score: Score, seed: int, whole: bool) -> dict:
         "seed": seed,
         "whole": whole,
         "kinds": {
-            name: {"tried": score.tried[name], "killed": score.killed[name], "equivalent": score.equivalent[name]}
+            name: {"tried": score.tried[name], "killed": score.killed[name], "accepted": score.accepted[name]}
             for name in sorted(score.tried)
         },
         "survived": len(score.survivors),

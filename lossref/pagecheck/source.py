@@ -132,6 +132,7 @@ _ITEM = re.compile(r"(?:[-*+]|\d+\.)[ \t]+")
 _TITLE = re.compile(r'(?:!!!|\?\?\?\+?)[ ]?(?P<type>[\w\- ]+)?|===[!+]?(?=[ ]*")')
 _DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _RUN = re.compile(rb"(.)\1*", re.S)
+_TRAILING = " \t\n*_"
 _SENTENCE_END = "。！？；"
 _CARRIES_ON = re.compile(r"(?:[：:，,]|有|得|则)$")
 _TRIGGER = re.compile(r"(?<![相应适])当$|(?<![获读提采争])取$|[若设令]$")
@@ -430,6 +431,7 @@ class Page:
 
     def _read_blocks(self, body: int) -> None:
         self._sentence = 0
+        self._list_numbers: dict[str, int] = {}
         self._carries = False
         self._last_condition: Math | None = None
         chunk: list[tuple[int, int, int]] = []  # per line: start, start of content, end
@@ -542,6 +544,7 @@ class Page:
                 flush()
                 kind, in_list = "item", True
                 self._open_container(line)
+                self._check_list_number(line)
                 content = line[1]
                 while True:  # `- > text`, `- 1. text`
                     match = re.compile(r"(?:[-*+]|\d+\.)[ \t]+|>[ \t]?").match(self.text, content, line[2])
@@ -570,6 +573,17 @@ class Page:
         base = max((i for i in self._indents if i <= max(indent, 0)), default=0)
         self._indents = [i for i in self._indents if i <= base] + [base + 4]
 
+    def _check_list_number(self, line: tuple[int, int, int]) -> None:
+        """A list is numbered from one by whoever renders it; another number in the source would be a slip."""
+        number = re.compile(r"\d+(?=\.)").match(self.text, line[1])
+        if not number:
+            return
+        container = self.text[line[0] : line[1]]
+        wanted = self._list_numbers.get(container, 0) + 1
+        if int(number[0]) not in (1, wanted):
+            raise self.error(line[1], f"list items are numbered in order: wanted {wanted}. (or 1. for a new list), got {number[0]}.")
+        self._list_numbers[container] = int(number[0])
+
     def _said(self, line: tuple[int, int, int]) -> str:
         return "".join(self._clean[line[1] : line[2]]).rstrip()
 
@@ -587,7 +601,7 @@ class Page:
         number = len(self.blocks)
         self.blocks.append(Block(kind, start, end))
         self._scan(text, start, kind, number)
-        said = re.sub(r"[\s*_]+$", "", text)
+        said = text.rstrip(_TRAILING)
         self._carries = kind not in ("display", "row") and bool(_CARRIES_ON.search(said))
 
     def _next_sentence(self) -> None:
@@ -685,7 +699,7 @@ class Page:
         return end
 
     def _condition(self, text: str, start: int, base: int) -> str | None:
-        before = re.sub(r"[\s*_]+$", "", text[:start])
+        before = text[max(0, start - 40) : start].rstrip(_TRAILING)
         trigger = _TRIGGER.search(before)
         if trigger:
             return trigger[0]

@@ -108,6 +108,7 @@ KINDS = {
     "exponent": ("$a^2 + b^{n}$", {"$a + b^{n}$", "$a^2 + b$"}),
     "index": ("$a_i b_j$", {"$a_j b_j$", "$a_i b_i$"}),
     "symbol": (r"$\text{ab} \operatorname{xy} u v$", {r"$\text{ab} \operatorname{xy} v v$", r"$\text{ab} \operatorname{xy} u u$"}),
+    "mention": ("$u$ $v^2$", {"$v$ $v^2$"}),
     "term": ("$a + (b - c) = d$", {"$a = d$", "$a + (b ) = d$"}),
 }  # fmt: skip
 

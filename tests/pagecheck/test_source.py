@@ -136,6 +136,8 @@ REFUSED = {
     "bad front matter": ("---\na: 1\nb: [\n---\n", (4, 1), "front matter: "),
     "double key": ("---\na: 1\na: 2\n---\n", (3, 1), "the key 'a' stands twice"),
     "front matter no mapping": ("---\n- a\n---\n", (1, 1), "wanted `key: value` lines, got list"),
+    "list numbers": ("1. 甲\n2. 乙\n4. 丙\n", (3, 1), "wanted 3. (or 1. for a new list), got 4."),
+    "list start": ("甲\n\n2. 乙\n", (3, 1), "wanted 1."),
     "indented code": ("段落\n\n    x = 1\n", (3, 1), "a renderer shows this as code"),
 }
 
