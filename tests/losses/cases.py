@@ -28,6 +28,7 @@ class Case:
     gains: tuple = (1, 1, 1)  # how value, gradient and Hessian magnify what is rounded to a subnormal before
     # how many digits the definition loses at x: 1 - σ(z) needs |z|/ln 10 more than σ(z), its second difference as many again
     digits: Callable = lambda x: 100
+    soft: bool = False  # labels between 0 and 1
     smooth: bool = True  # has a second derivative that torch's autograd knows
     # Where a result is a difference of terms, its error is measured in ulps of the terms: (x, y) -> their size.
     value_terms: Callable = lambda x, y: 0
@@ -40,7 +41,7 @@ class Case:
 
     @property
     def id(self):
-        return self.loss + "".join(f"-{k}={v}" for k, v in self.kwargs.items())
+        return self.loss + "".join(f"-{k}={v}" for k, v in self.kwargs.items()) + ("-soft" if self.soft else "")
 
 
 def reduced(terms, weight, reduction):
@@ -101,6 +102,7 @@ def logits_case(c, labels, logits=LOGITS, **kwargs):
             x, y, weight, reduction=reduction, pos_weight=torch.tensor(c)
         ),
         kwargs=kwargs,
+        soft=not set(labels) <= {0, 1},
         digits=lambda z: int(abs(z) / 1.15),
         gradient_terms=lambda z, y: max((1 - y) * sigmoid(z), c * y * sigmoid(-z)) if 0 < y < 1 else 0,
     )
@@ -228,6 +230,7 @@ def focal(alpha, gamma, labels):
         ulps={np.float32: (size, size + 2, size + 3), np.float64: (size, size + 2, size + 3)},
         peer=peer,
         kwargs={"alpha": alpha, "gamma": gamma},
+        soft=not set(labels) <= {0, 1},
         gains=(1, 1, 1 + gamma * 104),  # far on the wrong side the Hessian is -γ² p_t log p_t
         digits=lambda z: int(abs(z) / 2.3 * (2 + gamma)),
         gradient_terms=gradient_terms,
