@@ -1,4 +1,4 @@
-"""All the checks of a page, in the order of the page: the one place where the kinds of claims come together."""
+"""All the checks of a page, in its order: the one place where the kinds of claims come together."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def page_checks(
 ) -> list[Check]:
     """Every claim of a page as a check.
 
-    `cited` gathers the keys of the quotations used; with `updates`, wrong outputs are noted there instead of failing;
-    `memo` keeps what code gave, for the next reading of nearly the same page; `formulas=False` leaves formulas out.
+    `cited` gathers the keys of the quotations used; with `updates`, wrong outputs are noted there instead of
+    failing; `memo` keeps what code gave, for the next reading of nearly the same page; `formulas=False`
+    leaves formulas out.
     """
     session = Session(page, memo)
     # Numbers first: they bind names for the code below them.

@@ -1,4 +1,4 @@
-"""Let nothing run for ever: a time limit that works in the main thread on every platform, Windows included."""
+"""Let nothing run for ever: a time limit for the main thread, on every platform."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class TimeLimit(Exception):
 def time_limit(seconds: float, stderr: TextIO | int | None = None) -> Iterator[None]:
     """Raise TimeLimit in the main thread when the body takes longer than `seconds`.
 
-    Python code is interrupted.  A single C call cannot be (`9**9**9`): there, after three times as long, Python's own
-    watchdog prints where it stands to `stderr` and ends the process, because a hang would say nothing at all.
+    Python code is interrupted.  A single C call cannot be (`9**9**9`): there, after three times as long,
+    Python's own watchdog prints where it stands to `stderr` and ends the process, because a hang would say
+    nothing at all.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # interrupts only reach the main thread
@@ -90,7 +91,7 @@ def run_check(check: Check, seconds: float = SECONDS, stderr: TextIO | int | Non
 
 
 def page_frame(problem: BaseException, path: str) -> int | None:
-    """The line of the page that an exception comes from, or None: page code is compiled under the page's name."""
+    """The line of the page that an exception comes from: page code is compiled under the page's name."""
     line, trace = None, problem.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == path:

@@ -1,7 +1,8 @@
 """Numbers as they are written, and whether a value agrees with one: shared by outputs and prose.
 
-A literal claims what it shows and no more: 1.374 stands for every value that rounds to it.  A value that lies exactly
-between two literals would agree with both, so it agrees with neither: the author writes one more digit.
+A literal claims what it shows and no more: 1.374 stands for every value that rounds to it.  A value that lies
+exactly between two literals would agree with both, so it agrees with neither: the author writes one more
+digit.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _UNITS = {"%": ("0.01", -2), "％": ("0.01", -2), "‰": ("0.001", -3), "万": (
 
 @dataclass(frozen=True)
 class Number:
-    """A number as written.  `value` is what it says; `step` the worth of its last digit, None if it is exact."""
+    """A number as written: `value` is what it says, `step` the worth of its last digit (None: exact)."""
 
     start: int
     end: int
@@ -62,14 +63,23 @@ def find_numbers(text: str, start: int = 0) -> list[Number]:
         begin = match.start()
         signed = match["sign"] or ""
         # `3-5` and `x−1`: a dash behind a digit, letter or bracket is no sign of the number behind it.
-        if signed and re.search(r"[\w)\]}$%％][ ]?$", text[:begin][-2:]) and not re.search(r"[\u2e80-\u9fff\uff00-\uffef][ ]?$", text[:begin][-2:]):
+        if (
+            signed
+            and re.search(r"[\w)\]}$%％][ ]?$", text[:begin][-2:])
+            and not re.search(r"[\u2e80-\u9fff\uff00-\uffef][ ]?$", text[:begin][-2:])
+        ):
             begin += len(signed)
             signed = ""
         if signed.strip() == "±":
             signed = ""
             begin = match.start() + len(match["sign"])
-        approx = bool(APPROXIMATELY.search(text[max(0, match.start() - 12) : match.start()]) or _APPROX_AFTER.match(text, match.end()))
-        found.append(_number(match, begin + start, match.end() + start, text[begin : match.end()], signed, approx))
+        approx = bool(
+            APPROXIMATELY.search(text[max(0, match.start() - 12) : match.start()])
+            or _APPROX_AFTER.match(text, match.end())
+        )
+        found.append(
+            _number(match, begin + start, match.end() + start, text[begin : match.end()], signed, approx)
+        )
     return found
 
 
@@ -92,7 +102,13 @@ def _number(match: re.Match, start: int, end: int, text: str, signed: str, appro
         value = Fraction(digits) * _ten_or_other(10, exponent)
         decimals = len(digits.partition(".")[2])
         step = _ten_or_other(10, exponent - decimals) if value or not exponent else None
-    integer = bool(digits) and value.denominator == 1 and not match["exponent"] and not match["scale"] and "." not in digits
+    integer = (
+        bool(digits)
+        and value.denominator == 1
+        and not match["exponent"]
+        and not match["scale"]
+        and "." not in digits
+    )
     unit = (match["unit"] or "").strip()
     if unit:
         factor = Fraction(_UNITS[unit][0])
@@ -100,7 +116,9 @@ def _number(match: re.Match, start: int, end: int, text: str, signed: str, appro
         step = step * factor if step is not None else None
     if approx and value:
         # Two significant digits, or those that are written if there are more (1350 has three, 100 has one).
-        significant = len(digits.replace(".", "").strip("0") if "." not in digits else digits.replace(".", "").lstrip("0"))
+        significant = len(
+            digits.replace(".", "").strip("0") if "." not in digits else digits.replace(".", "").lstrip("0")
+        )
         lead = _magnitude(value)
         step, integer = Fraction(10) ** (lead - max(significant, 2) + 1), False
     elif integer:
@@ -122,7 +140,7 @@ def _ten_or_other(base: int, exponent: int) -> Fraction:
 
 def _magnitude(value: Fraction) -> int:
     """The exponent of the first digit."""
-    guess = math.floor((math.log10(abs(value.numerator)) - math.log10(value.denominator)))
+    guess = math.floor(math.log10(abs(value.numerator)) - math.log10(value.denominator))
     while Fraction(10) ** (guess + 1) <= abs(value):
         guess += 1
     while Fraction(10) ** guess > abs(value):
@@ -145,7 +163,7 @@ def disagreement(number: Number, value: int | float | Fraction) -> str | None:
         return f"the value is {show(value)}{hint}"
     distance, half = abs(exact - number.value), number.step / 2
     if abs(distance - half) <= max(half / 10**9, abs(exact) * Fraction(1, 10**15)):
-        return f"the value {show(value)} lies exactly between two literals of this precision: write one more digit"
+        return f"the value {show(value)} lies exactly between two such literals: write one more digit"
     return None if distance < half else f"the value is {show(value)}"
 
 
@@ -155,7 +173,7 @@ def show(value: object) -> str:
     return repr(value)
 
 
-# -- outputs ---------------------------------------------------------------------------------------------------------
+# -- outputs -------------------------------------------------------------------------------------------------
 
 _PRINTED = re.compile(
     r"(?<![A-Za-z0-9_.])(?:[-+]?(?:inf|nan)(?![A-Za-z0-9_])|(?:(?<![\w)\]])[-+])?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![A-Za-z0-9_]|\.\d))"
@@ -173,10 +191,14 @@ def same_line(written: str, printed: str) -> bool:
 
 
 def same_printed(written: str, printed: str) -> bool:
-    """Whether one printed number is the written one: whole numbers, `1.`, inf and nan as text, others as they round."""
+    """Whether a printed number is the written one: whole numbers, `1.`, inf, nan as text; others rounded."""
     if written == printed:
         return True
-    if not re.search(r"\.\d|[eE]", written) or not re.search(r"[.eE]", printed) or not re.search(r"\d", printed):
+    if (
+        not re.search(r"\.\d|[eE]", written)
+        or not re.search(r"[.eE]", printed)
+        or not re.search(r"\d", printed)
+    ):
         return False
     if written.startswith("-") != printed.startswith("-"):
         return False  # -0.0 is not 0.0

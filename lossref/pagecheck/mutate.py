@@ -63,7 +63,7 @@ class Mutant:
         return text[begin:stop].strip(), (text[begin : self.start] + self.new + text[self.end : stop]).strip()
 
 
-# -- what may go wrong on a page ---------------------------------------------------------------------------------------
+# -- what may go wrong on a page -----------------------------------------------------------------------------
 
 
 def mutants(page: Page, seed: int = 0) -> list[Mutant]:
@@ -116,12 +116,15 @@ def _code(page: Page, chance: random.Random) -> Iterator[Mutant]:
 
 
 _TOKEN = re.compile(
-    r"\\(?:text|operatorname|mathrm|begin|end|tag)\*?\{[^{}]*\}|\\[a-zA-Z]+|\\.|[a-zA-Z]|\d|[-+<>=^_{}()\[\]&]|\s+|.", re.S
+    r"\\(?:text|operatorname|mathrm|begin|end|tag)\*?\{[^{}]*\}|\\[a-zA-Z]+|\\.|[a-zA-Z]|\d|[-+<>=^_{}()\[\]&]|\s+|.",
+    re.S,
 )
-_GREEK = re.compile(r"\\(?:alpha|beta|gamma|delta|epsilon|varepsilon|eta|theta|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|psi|omega|ell)$")
+_GREEK = re.compile(
+    r"\\(?:alpha|beta|gamma|delta|epsilon|varepsilon|eta|theta|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|psi|omega|ell)$"
+)
 _SWAPS = {
-    "+": "-", "-": "+", "<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\leq": r"\geq", r"\geq": r"\leq",
-    r"\max": r"\min", r"\min": r"\max", "=": r"\ne", r"\ne": "=",
+    "+": "-", "-": "+", "<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le", r"\leq": r"\geq",
+    r"\geq": r"\leq", r"\max": r"\min", r"\min": r"\max", "=": r"\ne", r"\ne": "=",
 }  # fmt: skip
 _SWAP_KINDS = {"+": "sign", "-": "sign"}
 
@@ -137,7 +140,9 @@ def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
         for match in _TOKEN.finditer(tex):
             token, start, end = match[0], base + match.start(), base + match.end()
             if token in _SWAPS and not (token == "=" and tex[: match.start()].endswith(":")):
-                yield Mutant(_SWAP_KINDS.get(token, "relation"), start, end, _spaced(_SWAPS[token], tex, match.end()))
+                yield Mutant(
+                    _SWAP_KINDS.get(token, "relation"), start, end, _spaced(_SWAPS[token], tex, match.end())
+                )
             elif token == r"\log":
                 yield Mutant("log base", start, end, r"\log_{10}")
         lone = len(list(_letters(tex))) == 1 and not re.search(r"[-+=<>^\d/]", tex)
@@ -190,7 +195,10 @@ def _terms(tex: str) -> Iterator[tuple[int, int]]:
                 depth += 1
             elif match[0] in ("}", ")", "]"):
                 depth -= 1
-            ends = depth == 0 and (match[0] in "+-<>=&" or re.match(r"\\(?:\\|right|le|ge|ne|q?quad|approx|cdot|end|text)", match[0]))
+            ends = depth == 0 and (
+                match[0] in "+-<>=&"
+                or re.match(r"\\(?:\\|right|le|ge|ne|q?quad|approx|cdot|end|text)", match[0])
+            )
             if depth < 0 or ends:
                 yield first.start(), match.start()
                 break
@@ -198,7 +206,7 @@ def _terms(tex: str) -> Iterator[tuple[int, int]]:
             yield first.start(), len(tex)
 
 
-# -- are they noticed? ---------------------------------------------------------------------------------------------------
+# -- are they noticed? ---------------------------------------------------------------------------------------
 
 
 class Trial:
@@ -229,7 +237,13 @@ class Trial:
             with time_limit(SECONDS):
                 checks = page_checks(page, self.quoted, memo=self.memo, formulas=formulas)
                 # The change is most likely noticed where it is; cheap kinds first.
-                checks.sort(key=lambda c: (abs(c.location.line - line) > 3, order[c.kind], abs(c.location.line - line)))
+                checks.sort(
+                    key=lambda c: (
+                        abs(c.location.line - line) > 3,
+                        order[c.kind],
+                        abs(c.location.line - line),
+                    )
+                )
                 for check in checks:
                     try:
                         check.run()
@@ -244,16 +258,25 @@ class Trial:
             found.append(f"{page.path}: still running after {SECONDS:g} s")
         except Exception as problem:
             place = traceback.extract_tb(problem.__traceback__)[-1]
-            found.append(f"{_CRASH}: {type(problem).__name__}: {problem} ({Path(place.filename).name}:{place.lineno})")
+            found.append(
+                f"{_CRASH}: {type(problem).__name__}: {problem} ({Path(place.filename).name}:{place.lineno})"
+            )
         return found
 
 
 def _formula_matter(page: Page) -> tuple:
-    """All that formulas and ties depend on: their TeX, how they hang together, the comments behind, the front matter."""
+    """All that formulas and ties depend on: TeX, sentences, conditions, comments behind, front matter."""
     return (
         repr(page.front),
         tuple(
-            (m.tex, m.display, m.condition, m.sentence, m.block, tuple((c.kind, c.value) for c in page.comments_behind(m.outer_end)))
+            (
+                m.tex,
+                m.display,
+                m.condition,
+                m.sentence,
+                m.block,
+                tuple((c.kind, c.value) for c in page.comments_behind(m.outer_end)),
+            )
             for m in page.maths
         ),
     )
@@ -271,7 +294,9 @@ class Score:
 
 
 def try_mutants(
-    trials: list[tuple[Trial, Mutant]], accepted: dict[tuple[str, str, str], str], tell: Callable[[int, Score], None]
+    trials: list[tuple[Trial, Mutant]],
+    accepted: dict[tuple[str, str, str], str],
+    tell: Callable[[int, Score], None],
 ) -> Score:
     """Try mutants; those that survive and are not accepted are kept as survivors."""
     score = Score(Counter(), Counter(), Counter(), [], [])
@@ -297,23 +322,33 @@ def read_accepted(root: Path) -> dict[tuple[str, str, str], str]:
         return {}
     accepted = {}
     for number, record in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")) or [], 1):
-        if not isinstance(record, dict) or set(record) != {"page", "old", "new", "reason"} or not str(record["reason"]).strip():
+        if (
+            not isinstance(record, dict)
+            or set(record) != {"page", "old", "new", "reason"}
+            or not str(record["reason"]).strip()
+        ):
             raise SystemExit(f"{FILE}: record {number}: wanted page, old, new and a reason, got {record!r}")
         accepted[record["page"], str(record["old"]).strip(), str(record["new"]).strip()] = record["reason"]
     return accepted
 
 
-# -- the command ---------------------------------------------------------------------------------------------------------
+# -- the command ---------------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m lossref.pagecheck.mutate", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m lossref.pagecheck.mutate", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("pages", nargs="*", type=Path, help="the pages to change (default: all)")
-    parser.add_argument("--sample", type=int, metavar="N", help="try N mutants, picked by the seed, and not all")
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="try N mutants, picked by the seed, and not all"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", action="append", help="only mutants of this kind (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the score to FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="where README.md and docs/ are (default: here)")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="where README.md and docs/ are (default: here)"
+    )
     options = parser.parse_args(arguments)
 
     paths = options.pages or all_pages(options.root)
@@ -325,8 +360,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for trial in pages:
         if trial.baseline:
-            print(f"{trial.page.path}: {len(trial.baseline)} checks fail before anything is changed; only others count:", file=sys.stderr)
-            print("".join(f"  {message.splitlines()[0]}\n" for message in sorted(trial.baseline)), file=sys.stderr, end="")
+            print(
+                f"{trial.page.path}: {len(trial.baseline)} checks fail before anything is changed; only "
+                "others count:",
+                file=sys.stderr,
+            )
+            print(
+                "".join(f"  {message.splitlines()[0]}\n" for message in sorted(trial.baseline)),
+                file=sys.stderr,
+                end="",
+            )
     trials = [(trial, mutant) for trial in pages for mutant in mutants(trial.page, options.seed)]
     if options.kind:
         trials = [(trial, mutant) for trial, mutant in trials if mutant.kind in options.kind]
@@ -345,7 +388,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{page.at(mutant.start)}: {said}\n- {old}\n+ {new}\n")
     print(table(score))
     if options.json:
-        options.json.write_text(json.dumps(as_data(score, options.seed, whole), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(
+            json.dumps(as_data(score, options.seed, whole), ensure_ascii=False, indent=1) + "\n",
+            encoding="utf-8",
+        )
     failing = any(trial.baseline for trial in pages)
     return 1 if score.survivors or score.crashes or failing else 0
 
@@ -362,7 +408,12 @@ def _progress(total: int) -> Callable[[int, Score], None]:
         last = now
         left = (now - began) / count * (total - count)
         line = f"{count}/{total} mutants, {len(score.survivors)} survived, about {left:.0f} s left"
-        print(f"\r{line:<70}" if live else line, end="\n" if count == total or not live else "", file=sys.stderr, flush=True)
+        print(
+            f"\r{line:<70}" if live else line,
+            end="\n" if count == total or not live else "",
+            file=sys.stderr,
+            flush=True,
+        )
 
     return tell
 
@@ -373,9 +424,14 @@ def table(score: Score) -> str:
     kinds = sorted(score.tried)
     survived = Counter(mutant.kind for _, mutant in score.survivors)
     for name in kinds:
-        lines.append(f"{name:<14} {score.tried[name]:>8} {score.killed[name]:>8} {score.accepted[name]:>11} {survived[name]:>9}")
+        lines.append(
+            f"{name:<14} {score.tried[name]:>8} {score.killed[name]:>8} {score.accepted[name]:>11} "
+            f"{survived[name]:>9}"
+        )
     tried, killed = sum(score.tried.values()), sum(score.killed.values())
-    lines.append(f"{'all':<14} {tried:>8} {killed:>8} {sum(score.accepted.values()):>11} {len(score.survivors):>9}")
+    lines.append(
+        f"{'all':<14} {tried:>8} {killed:>8} {sum(score.accepted.values()):>11} {len(score.survivors):>9}"
+    )
     return "\n".join(lines)
 
 

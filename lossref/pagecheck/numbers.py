@@ -8,8 +8,8 @@ Each is a claim, and the comment behind it says what it must equal:
     Cox (1958)<!--= quoted.cox1958 -->           the numbers of a record of docs/data/quoted.yml, in order
     100<!-- exempt: reason -->                   not checked; counted and reported
 
-Within a block (paragraph, table row …) the numbers between two claims belong to the second of them: all of them, so
-that none goes unchecked.
+Within a block (paragraph, table row …) the numbers between two claims belong to the second of them: all of
+them, so that none goes unchecked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Category:
 
 
 CATEGORIES = (
-    Category("loss name", re.compile(r"(?<![\d.])0[-–/]1\s?(?=损失|误差|loss)"), "the zero-one loss is called so"),
+    Category(
+        "loss name", re.compile(r"(?<![\d.])0[-–/]1\s?(?=损失|误差|loss)"), "the zero-one loss is called so"
+    ),
     Category("norm", re.compile(r"(?<=[Ll])[12](?![\w.])"), "L1 and L2 are names of norms and losses"),
     Category("standard", re.compile(r"(?<=IEEE )754(?!\d)"), "the number of a standard"),
     Category("standard", re.compile(r"(?<=UTF-)8(?!\d)"), "the name of an encoding"),
@@ -53,18 +55,18 @@ _DIGIT_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\d[A-Za-z0-9_]*|\d+[A-Za-z_][A-
 _QUOTED = re.compile(r"quoted\.(\w+)")
 
 
-# -- bare numbers in formulas ------------------------------------------------------------------------------------------
+# -- bare numbers in formulas --------------------------------------------------------------------------------
 
 
 def closed_number(tex: str, start: int = 0, approx: bool = False) -> Number | None:
-    r"""The number that a formula is, if it is nothing but one: `0.25`, `-10^{-3}`, `\tfrac14`, `8/27`, `1.2\times10^{-5}`."""
+    r"""The number that a formula is, if nothing else: `0.25`, `-10^{-3}`, `\tfrac14`, `2\times10^{-5}`."""
     said = re.sub(r"\\[,;:! ]|\\displaystyle|\\textstyle|\{,\}|\s+", "", tex)
     percent = said.endswith(r"\%")
     said = said.removesuffix(r"\%")
     match = re.fullmatch(r"(?P<sign>[-+−]?)(?P<rest>.*)", said, re.S)
     rest = match["rest"]
-    fraction = (
-        re.fullmatch(r"\\[td]?frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))", rest) or re.fullmatch(r"(\d+)()/(\d+)()", rest)
+    fraction = re.fullmatch(r"\\[td]?frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))", rest) or re.fullmatch(
+        r"(\d+)()/(\d+)()", rest
     )
     power = re.fullmatch(r"(?:([\d.]+)\\(?:times|cdot))?(\d+)\^(?:\{([-+−]?\d+)\}|(\d))", rest)
     if fraction:
@@ -85,7 +87,7 @@ def closed_number(tex: str, start: int = 0, approx: bool = False) -> Number | No
     return replace(found[0], start=start, end=start + len(tex), text=tex) if len(found) == 1 else None
 
 
-# -- which number belongs to which claim -------------------------------------------------------------------------------
+# -- which number belongs to which claim ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -113,18 +115,22 @@ def segments(page: Page) -> list[Segment]:
         elif claim := page.comment_behind(math.outer_end, "=", ":="):
             raise page.error(
                 claim.start,
-                "a claim behind a formula that is more than a number: the formula is checked by itself; take the claim away, "
+                "a claim behind a formula that is more than a number: the formula is checked by itself; take "
+                "the claim away, "
                 "or write the number outside the formula",
             )
     elsewhere = _exempt_words(page, text)
     claims = [
         c
         for c in page.comments
-        if c.kind in ("=", ":=") or (c.kind == "exempt" and c not in elsewhere and not _behind_formula(page, c))
+        if c.kind in ("=", ":=")
+        or (c.kind == "exempt" and c not in elsewhere and not _behind_formula(page, c))
     ]
     odd = re.search(r"[¼-¾⅐-⅞²³¹⁰-⁹⁺⁻₀-₉]", _blank_numbers(text))
     if odd:
-        raise page.error(odd.start(), f"{odd[0]}: write it as a formula ($x^2$, $\\tfrac12$), or 10⁻³ as a whole number")
+        raise page.error(
+            odd.start(), f"{odd[0]}: write it as a formula ($x^2$, $\\tfrac12$), or 10⁻³ as a whole number"
+        )
     found, used = [], set()
     for block in page.blocks:
         if block.kind == "fence":
@@ -152,7 +158,7 @@ def segments(page: Page) -> list[Segment]:
 
 def _nothing_before(claim: Comment) -> str:
     said = "exempt: …" if claim.kind == "exempt" else f"{claim.kind} {claim.value}"
-    return f"<!--{said} --> has no number before it in its paragraph, cell row or heading that is not already claimed"
+    return f"<!--{said} --> has no number before it in its paragraph, row or heading that is not claimed yet"
 
 
 def _behind_formula(page: Page, comment: Comment) -> bool:
@@ -225,11 +231,13 @@ def _blank_categories(text: str) -> str:
     return text
 
 
-# -- the checks --------------------------------------------------------------------------------------------------------
+# -- the checks ----------------------------------------------------------------------------------------------
 
 
-def number_checks(page: Page, session: Session, quoted: Mapping[str, Record], cited: set[str] | None = None) -> list[Check]:
-    """One check per claim, and one per stretch of numbers without any.  The keys that are quoted go into `cited`."""
+def number_checks(
+    page: Page, session: Session, quoted: Mapping[str, Record], cited: set[str] | None = None
+) -> list[Check]:
+    """One check per claim, and one per stretch of numbers without any; quoted keys go into `cited`."""
     _check_front(page)
     checks, expressions = [], []
     found = segments(page)
@@ -251,7 +259,9 @@ def number_checks(page: Page, session: Session, quoted: Mapping[str, Record], ci
         else:
             expression = _parse(page, claim)
             expressions.append((claim.start, expression))
-            checks.append(_check(page, segment, lambda s=segment, e=expression: _compare(page, session, s, e)))
+            checks.append(
+                _check(page, segment, lambda s=segment, e=expression: _compare(page, session, s, e))
+            )
     _check_bindings(page, session, found, expressions)
     checks += _word_checks(page, session)
     checks += _comment_checks(page)
@@ -267,8 +277,10 @@ def _failing(page: Page, number: Number, numbers: tuple[Number, ...]) -> Check:
         rest = f" (and {len(numbers) - 1} more up to the end of the paragraph)" if len(numbers) > 1 else ""
         raise page.error(
             number.start,
-            f"{_as_written(page, number)}{rest}: no claim stands behind this number. Write what it must equal, "
-            f"{_as_written(page, number)}<!--= expression -->; an input is bound by <!--:= name -->, a quotation by "
+            f"{_as_written(page, number)}{rest}: no claim stands behind this number. Write what it must "
+            "equal, "
+            f"{_as_written(page, number)}<!--= expression -->; an input is bound by <!--:= name -->, a "
+            "quotation by "
             "<!--= quoted.key -->; or say it without digits",
         )
 
@@ -285,10 +297,14 @@ def _parse(page: Page, claim: Comment) -> ast.Expression:
         tree = ast.parse(f"({claim.value}\n)", mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         said = problem.msg if isinstance(problem, SyntaxError) else str(problem)
-        raise page.error(claim.value_start, f"<!--= {claim.value} -->: this is no Python expression: {said}") from None
+        raise page.error(
+            claim.value_start, f"<!--= {claim.value} -->: this is no Python expression: {said}"
+        ) from None
     for node in ast.walk(tree):
         if isinstance(node, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
-            raise page.error(claim.value_start, f"<!--= {claim.value} -->: a claim only looks: no :=, await or yield")
+            raise page.error(
+                claim.value_start, f"<!--= {claim.value} -->: a claim only looks: no :=, await or yield"
+            )
     return tree
 
 
@@ -320,20 +336,25 @@ def _compare(page: Page, session: Session, segment: Segment, expression: ast.Exp
         have = f"{len(values)} value{'s' * (len(values) != 1)}" if isinstance(value, list) else "one value"
         raise page.error(
             first.start if first else claim.start,
-            f"{written}: {len(numbers)} number{'s' * (len(numbers) != 1)} before this claim, but <!--= {claim.value} --> gives "
+            f"{written}: {len(numbers)} number{'s' * (len(numbers) != 1)} before this claim, but <!--= "
+            f"{claim.value} --> gives "
             f"{have}, {_shorten(value)}; each number between two claims of a paragraph must be covered",
         )
     for position, (number, item) in enumerate(zip(numbers, values, strict=True)):
         problem = _differs(number, item)
         if problem:
-            raise page.error(number.start, f"written: {_as_written(page, number)}\n  {problem}, by <!--= {claim.value} -->")
+            raise page.error(
+                number.start, f"written: {_as_written(page, number)}\n  {problem}, by <!--= {claim.value} -->"
+            )
         _refuse_carried(page, session, claim, expression, number, position)
     return "计算"
 
 
 def _differs(number: Number, value: object) -> str | None:
     if isinstance(value, str):
-        if value == number.text or (number.text and re.match(re.escape(number.text) + r"[.+-]", value) and "." in number.text):
+        if value == number.text or (
+            number.text and re.match(re.escape(number.text) + r"[.+-]", value) and "." in number.text
+        ):
             return None
         return f"the value is the text {value!r}"
     if isinstance(value, bool) or value is None or not isinstance(value, (int, float, Fraction)):
@@ -362,29 +383,44 @@ def _refuse_repetition(page: Page, claim: Comment, expression: ast.Expression, n
     if not names - set(dir(builtins)):
         raise page.error(
             claim.value_start,
-            f"<!--= {claim.value} --> uses nothing of the page, so it only repeats the number: compute it from the page's "
+            f"<!--= {claim.value} --> uses nothing of the page, so it only repeats the number: compute it "
+            "from the page's "
             "code, or bind an input with <!--:= name -->",
         )
     for node in ast.walk(expression):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip() == number.text:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.strip() == number.text
+        ):
             raise _repeats(page, claim, node.value)
 
 
 def _refuse_carried(
     page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
 ) -> None:
-    """Refuse an expression that only hands on a constant: change the constant, and the value changes with it."""
+    """Refuse an expression that hands on a constant: change the constant, and the value follows."""
     for node in ast.walk(expression):
-        if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+        if (
+            not isinstance(node, ast.Constant)
+            or isinstance(node.value, bool)
+            or not isinstance(node.value, (int, float))
+        ):
             continue
-        if abs(node.value) == float("inf") or number.value is None or abs(Fraction(node.value) - abs(number.value)) > Fraction(1, 10**9) * abs(number.value):
+        if (
+            abs(node.value) == float("inf")
+            or number.value is None
+            or abs(Fraction(node.value) - abs(number.value)) > Fraction(1, 10**9) * abs(number.value)
+        ):
             continue
         original = node.value
         try:
             node.value = original + 1
             changed = session.value(expression, claim.start)
             changed = list(_flat(changed))[position] if isinstance(changed, list) else changed
-            carried = isinstance(changed, (int, float)) and abs(abs(changed) - (original + 1)) <= 1e-9 * (original + 1)
+            carried = isinstance(changed, (int, float)) and abs(abs(changed) - (original + 1)) <= 1e-9 * (
+                original + 1
+            )
         except Exception:
             carried = False
         finally:
@@ -396,7 +432,8 @@ def _refuse_carried(
 def _repeats(page: Page, claim: Comment, constant: object) -> PageError:
     return page.error(
         claim.value_start,
-        f"<!--= {claim.value} --> contains {constant!r} itself, the number it should compute: derive it, or bind the input "
+        f"<!--= {claim.value} --> contains {constant!r} itself, the number it should compute: derive it, or "
+        "bind the input "
         "with <!--:= name -->",
     )
 
@@ -406,11 +443,16 @@ def _bind(page: Page, session: Session, segment: Segment) -> Check:
     names = [name.strip() for name in claim.value.split(",")]
     for name in names:
         if not name.isidentifier():
-            raise page.error(claim.value_start, f"<!--:= {claim.value} -->: {name!r} is no name; write <!--:= x --> or <!--:= x, y -->")
+            raise page.error(
+                claim.value_start,
+                f"<!--:= {claim.value} -->: {name!r} is no name; write <!--:= x --> or <!--:= x, y -->",
+            )
     if len(names) != len(numbers):
         written = "、".join(_as_written(page, number) for number in numbers)
         raise page.error(
-            claim.start, f"<!--:= {claim.value} --> binds {len(names)}, but {len(numbers)} numbers stand before it: {written}"
+            claim.start,
+            f"<!--:= {claim.value} --> binds {len(names)}, but {len(numbers)} numbers stand before it: "
+            f"{written}",
         )
     for number in numbers:
         if number.value is None:
@@ -419,7 +461,9 @@ def _bind(page: Page, session: Session, segment: Segment) -> Check:
     return _check(page, segment, lambda: "输入")
 
 
-def _check_bindings(page: Page, session: Session, found: list[Segment], expressions: list[tuple[int, ast.AST]]) -> None:
+def _check_bindings(
+    page: Page, session: Session, found: list[Segment], expressions: list[tuple[int, ast.AST]]
+) -> None:
     """A name that nothing uses would be a way to write any number at all."""
     later = [(offset, loaded_names(tree)) for offset, tree in expressions]
     for index, step in enumerate(session.steps):
@@ -434,7 +478,10 @@ def _check_bindings(page: Page, session: Session, found: list[Segment], expressi
     ]
     for claim, name in bindings:
         # Up to where the name gets another value.
-        end = min((other.start for other, again in bindings if again == name and other.start > claim.start), default=len(page.text))
+        end = min(
+            (other.start for other, again in bindings if again == name and other.start > claim.start),
+            default=len(page.text),
+        )
         if not any(name in names for offset, names in later if claim.start < offset < end):
             raise page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
 
@@ -443,7 +490,9 @@ def _exempt(page: Page, segment: Segment) -> Check:
     claim, numbers = segment.claim, segment.numbers
     if len(numbers) > 1:
         raise page.error(
-            numbers[0].start, f"{_as_written(page, numbers[0])}: no claim; the exemption behind covers only the number before it"
+            numbers[0].start,
+            f"{_as_written(page, numbers[0])}: no claim; the exemption behind covers only the number before "
+            "it",
         )
     return _check(page, segment, lambda: f"豁免：{claim.value}")
 
@@ -454,10 +503,14 @@ def _quote(page: Page, segment: Segment, quoted: Mapping[str, Record], key: str)
         raise page.error(segment.claim.start, f"there is no record {key!r} in {FILE}")
     wanted, written = [n.text for n in record.numbers], [_as_written(page, n) for n in segment.numbers]
     if [_dashes(text) for text in wanted] != [_dashes(text) for text in written]:
-        at = next((n for n, w in zip(segment.numbers, wanted, strict=False) if _dashes(n.text) != _dashes(w)), segment.numbers[0])
+        at = next(
+            (n for n, w in zip(segment.numbers, wanted, strict=False) if _dashes(n.text) != _dashes(w)),
+            segment.numbers[0],
+        )
         raise page.error(
             at.start,
-            f"written: {'、'.join(written)}\n  quoted:  {'、'.join(wanted)}, the numbers of {key} at {record.location}: {record.cite}",
+            f"written: {'、'.join(written)}\n  quoted:  {'、'.join(wanted)}, the numbers of {key} at "
+            f"{record.location}: {record.cite}",
         )
     return "引用"
 
@@ -474,10 +527,13 @@ def _check_front(page: Page) -> None:
         text = _blank_categories(said if isinstance(said, str) else str(said))
         numbers = find_numbers(text)
         if numbers:
-            raise PageError(page.front_at(key), f"{numbers[0].text}: a number in the {key} cannot carry a claim: say it without digits")
+            raise PageError(
+                page.front_at(key),
+                f"{numbers[0].text}: a number in the {key} cannot carry a claim: say it without digits",
+            )
 
 
-# -- words with digits, and code's comments ----------------------------------------------------------------------------
+# -- words with digits, and code's comments ------------------------------------------------------------------
 
 
 def _word_checks(page: Page, session: Session) -> list[Check]:
@@ -491,24 +547,27 @@ def _word_checks(page: Page, session: Session) -> list[Check]:
         text = text[:start] + _DIGIT_WORD.sub(lambda match: " " * len(match[0]), text[start:], count=1)
         checks.append(Check("number", page.at(start), "name", lambda c=comment: f"豁免：{c.value}"))
     for match in _DIGIT_WORD.finditer(text):
-        word = match[0]
-        if word in executed or _WORDS.fullmatch(word) or word in seen :
+        word, start = match[0], match.start()
+        if word in executed or _WORDS.fullmatch(word) or word in seen:
             continue
         seen.add(word)
 
-        def run(word=word, start=match.start()) -> str:
+        def run(word=word, start=start) -> str:
             try:
                 if session.knows(word):
                     return "名称"
             except Failed as failed:
-                raise page.error(start, f"not checked, because the code at line {failed.line} fails") from None
+                raise page.error(
+                    start, f"not checked, because the code at line {failed.line} fails"
+                ) from None
             raise page.error(
                 start,
-                f"{word}: a name with a digit that is in none of the page's code nor in a module it imports: is the digit right? "
+                f"{word}: a name with a digit that is in none of the page's code nor in a module it imports: "
+                "is the digit right? "
                 "(a name from elsewhere: <!-- exempt: reason --> behind it)",
             )
 
-        checks.append(Check("number", page.at(match.start()), "name", run))
+        checks.append(Check("number", page.at(start), "name", run))
     return checks
 
 
@@ -518,14 +577,18 @@ def _comment_checks(page: Page) -> list[Check]:
         header = page.text[fence.start : page.text.index("\n", fence.start)]
         title = re.search(r"title=\"([^\"]*)\"", header)
         if title and find_numbers(_blank_categories(title[1])):
-            raise page.error(fence.start + title.start(1), "a number in a fence's title cannot carry a claim: say it without digits")
+            raise page.error(
+                fence.start + title.start(1),
+                "a number in a fence's title cannot carry a claim: say it without digits",
+            )
         if fence.language != "python" or not fence.run:
             continue
         for line, column, said in _comments(fence.code):
             for number in find_numbers(_blank_categories(said), fence.lines[line][0] + column):
                 raise page.error(
                     number.start,
-                    f"{number.text}: a number in a code comment is checked by nothing: print it, or say it in the text with a claim",
+                    f"{number.text}: a number in a code comment is checked by nothing: print it, or say it "
+                    "in the text with a claim",
                 )
     return []
 

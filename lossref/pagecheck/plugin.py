@@ -5,7 +5,8 @@
     pytest --update-docs               rewrite the `#>` outputs that differ, and nothing else
     pytest --pagecheck-report=FILE     write what was checked, and how, as JSON
 
-Pages are README.md and the .md files under docs/.  A failure is printed as `docs/losses/bce.md:LINE:COLUMN: …`.
+Pages are README.md and the .md files under docs/.  A failure is printed as `docs/losses/bce.md:LINE:COLUMN:
+…`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from lossref.pagecheck.checks import page_checks
-from lossref.pagecheck.limits import SECONDS, run_check
+from lossref.pagecheck.limits import SECONDS, TimeLimit, run_check, time_limit
 from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import apply_updates
-from lossref.pagecheck.source import Check, PageError, read_page
+from lossref.pagecheck.source import Check, Location, PageError, read_page
 
 _NAMES = {"formula": "formulas", "number": "numbers", "snippet": "snippets", "tie": "ties", "page": "pages"}
 
@@ -55,10 +58,18 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pagecheck", "pages whose every claim is a test")
-    group.addoption("--update-docs", action="store_true", help="rewrite the outputs (#> lines) on pages that differ")
-    group.addoption("--pagecheck-report", metavar="FILE", help="write what was checked on each page to FILE, as JSON")
     group.addoption(
-        "--pagecheck-timeout", metavar="SECONDS", type=float, default=SECONDS, help="limit for one check (default: %(default)g)"
+        "--update-docs", action="store_true", help="rewrite the outputs (#> lines) on pages that differ"
+    )
+    group.addoption(
+        "--pagecheck-report", metavar="FILE", help="write what was checked on each page to FILE, as JSON"
+    )
+    group.addoption(
+        "--pagecheck-timeout",
+        metavar="SECONDS",
+        type=float,
+        default=SECONDS,
+        help="limit for one check (default: %(default)g)",
     )
 
 
@@ -111,15 +122,26 @@ class PageFile(pytest.File):
         run.collected.add(shown)
         updates = run.updates.setdefault(self.path, {}) if run.updating else None
         try:
-            page = read_page(self.path, run.root)
-            checks = page_checks(page, run.records(), run.cited, updates)
+            with time_limit(3 * run.seconds, run.stderr):
+                page = read_page(self.path, run.root)
+                checks = page_checks(page, run.records(), run.cited, updates)
         except PageError as problem:
             checks = [_failing(problem)]
+        except TimeLimit:
+            checks = [
+                _failing(
+                    PageError(
+                        Location(shown, 1, 1), f"reading this page takes more than {3 * run.seconds:g} s"
+                    )
+                )
+            ]
         seen: Counter[str] = Counter()
         for check in checks:
             name = f"L{check.location.line} {check.kind}"
             seen[name] += 1
-            yield PageItem.from_parent(self, name=name if seen[name] == 1 else f"{name} #{seen[name]}", check=check)
+            yield PageItem.from_parent(
+                self, name=name if seen[name] == 1 else f"{name} #{seen[name]}", check=check
+            )
 
 
 def _failing(problem: PageError) -> Check:
@@ -164,21 +186,32 @@ class UnusedQuotes(pytest.Item):
     def runtest(self) -> None:
         unused = [record for key, record in self.run.records().items() if key not in self.run.cited]
         if unused:
-            raise PageError(unused[0].location, f"no page quotes {', '.join(record.key for record in unused)}: remove it, or quote it")
+            raise PageError(
+                unused[0].location,
+                f"no page quotes {', '.join(record.key for record in unused)}: remove it, or quote it",
+            )
 
     def repr_failure(self, excinfo, style=None):
-        return str(excinfo.value) if isinstance(excinfo.value, PageError) else super().repr_failure(excinfo, style)
+        return (
+            str(excinfo.value)
+            if isinstance(excinfo.value, PageError)
+            else super().repr_failure(excinfo, style)
+        )
 
     def reportinfo(self):
         return self.path, 0, self.name
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
     run = config.stash[RUN]
     pages = {page.relative_to(run.root).as_posix() for page in all_pages(run.root)}
     if pages and pages <= run.collected and (run.root / "docs/data/quoted.yml").exists():
-        items.append(UnusedQuotes.from_parent(session, name="docs/data/quoted.yml::every record is quoted", run=run))
+        items.append(
+            UnusedQuotes.from_parent(session, name="docs/data/quoted.yml::every record is quoted", run=run)
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -200,14 +233,23 @@ def report(run: Run) -> dict:
         short = label.partition("：")[0] or "failed"
         counts[short] = counts.get(short, 0) + 1
         page["checks"].append(
-            {"line": check.location.line, "column": check.location.column, "kind": check.kind, "label": label or "failed"}
+            {
+                "line": check.location.line,
+                "column": check.location.column,
+                "kind": check.kind,
+                "label": label or "failed",
+            }
         )
     quoted = {
         key: {"cite": record.cite, "source": record.source, "obtained": record.obtained}
         for key, record in (run.quoted or {}).items()
         if key in run.cited
     }
-    return {"pages": pages, "quoted": quoted}
+    versions = {"python": platform.python_version()}
+    for name in ("numpy", "torch", "mpmath"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {"versions": versions, "pages": pages, "quoted": quoted}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -222,13 +264,16 @@ def summary(run: Run) -> Iterator[str]:
         pages = len({check.location.path for check, _ in run.results})
         exempt = sum(label.startswith("豁免") for _, label in run.results)
         failed = sum(not label for _, label in run.results)
-        parts = [f"{counts[kind]} {name if counts[kind] != 1 else name[:-1]}" for kind, name in _NAMES.items() if counts[kind]]
+        parts = [
+            f"{counts[kind]} {name if counts[kind] != 1 else name[:-1]}"
+            for kind, name in _NAMES.items()
+            if counts[kind]
+        ]
         yield (
             f"pagecheck: {', '.join(parts)} on {pages} page{'s' * (pages != 1)}"
             f"{f'; {exempt} exempt' if exempt else ''}{f'; {failed} failed' if failed else ''}"
         )
     for path, updates in run.updates.items():
         if updates:
-            yield f"pagecheck: {len(updates)} output{'s' * (len(updates) != 1)} rewritten in {path.relative_to(run.root).as_posix()}"
-
-
+            outputs = f"{len(updates)} output{'s' * (len(updates) != 1)}"
+            yield f"pagecheck: {outputs} rewritten in {path.relative_to(run.root).as_posix()}"

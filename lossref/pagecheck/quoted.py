@@ -1,9 +1,9 @@
 """Figures and citations quoted from elsewhere: docs/data/quoted.yml, one record each.
 
-    cox1958:
-      cite: "Cox, D. R. (1958). … 20(2): 215–242."     the text whose numbers are the truth
-      source: "the paper's first page"                  where it was seen
-      obtained: "read from the publisher's scan"        how
+cox1958:
+  cite: "Cox, D. R. (1958). … 20(2): 215–242."     the text whose numbers are the truth
+  source: "the paper's first page"                  where it was seen
+  obtained: "read from the publisher's scan"        how
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def read_quoted(root: Path) -> dict[str, Record]:
             raise PageError(location, f"{key}: wanted the fields {', '.join(_FIELDS)}; got {got}")
         for name in _FIELDS:
             if not isinstance(record[name], str) or not record[name].strip():
-                raise PageError(location, f"{key}: {name} must be a text, got {record[name]!r} (write it in quotes)")
+                raise PageError(
+                    location, f"{key}: {name} must be a text, got {record[name]!r} (write it in quotes)"
+                )
         records[key] = Record(key, *(record[name] for name in _FIELDS), location)
     return records

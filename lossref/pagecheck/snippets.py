@@ -5,13 +5,12 @@
     torch.ones(2) @ torch.ones(3)
     #! RuntimeError: inconsistent tensor size
 
-`#>` lines are what the top-level statement above them prints.  `#!` declares the exception it raises, or the warning
-it gives: a reader who runs the line sees it, so the page must show it.  Code in `<!--python … -->` runs in the same
-namespace, is seen by nobody, and prints nothing.
+`#>` lines are what the top-level statement above them prints.  `#!` declares the exception it raises, or the
+warning it gives: a reader who runs the line sees it, so the page must show it.  Code in `<!--python … -->`
+runs in the same namespace, is seen by nobody, and prints nothing.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -30,11 +29,13 @@ from typing import Any
 
 from lossref.pagecheck.limits import page_frame
 from lossref.pagecheck.literals import same_line
-from lossref.pagecheck.source import Check, Fence, Location, Page, PageError
+from lossref.pagecheck.source import Check, Location, Page, PageError
 from lossref.pagecheck.state import State, random_kept
 
 # What Python itself does not show by default.
-_FUTURE = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+_FUTURE = functools.reduce(
+    operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
+)
 _UNSEEN_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _DIGIT = re.compile(r"(?<![A-Za-z0-9_])\d")
 
@@ -87,7 +88,7 @@ class Failed(Exception):
 
 
 class Memo(dict):
-    """What code and expressions gave, by everything that could have an influence: shared between mutants of a page."""
+    """What code and expressions gave, by all that could influence it: shared between mutants of a page."""
 
 
 class Session:
@@ -113,7 +114,7 @@ class Session:
         return self._names
 
     def value(self, expression: ast.Expression, offset: int) -> object:
-        """What an expression gives at a place of the page: plain Python numbers, strings and lists of them."""
+        """What an expression gives at a place of the page, as plain Python numbers, strings and lists."""
         count = self._steps_before(offset)
         key = ("value", self._key(count), ast.dump(expression))
         if key not in self.memo:
@@ -121,7 +122,9 @@ class Session:
             with self._state.entered(), random_kept(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with contextlib.redirect_stdout(io.StringIO()):
-                    value = plain(eval(compile(expression, "<claim>", "eval", 0, dont_inherit=True), self._names))
+                    value = plain(
+                        eval(compile(expression, "<claim>", "eval", 0, dont_inherit=True), self._names)
+                    )
             self.memo[key] = value
         return self.memo[key]
 
@@ -158,7 +161,7 @@ class Session:
                     raise
         return self.memo[key]
 
-    # ------------------------------------------------------------------------------------------------------------------
+    # --------------------------------------------------------------------------------------------------------
 
     def _steps_before(self, offset: int) -> int:
         return sum(step.offset < offset for step in self.steps)
@@ -242,7 +245,9 @@ class Session:
 
 def loaded_names(tree: ast.AST) -> set[str]:
     """The names that are looked up in a tree."""
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
 
 
 def page_code(page: Page) -> list[Code]:
@@ -258,10 +263,16 @@ def page_code(page: Page) -> list[Code]:
             if prefix.strip(" >"):
                 raise page.error(comment.start, "<!--python must stand on a line of its own")
             lines = [
-                line[len(prefix) :] if line.startswith(prefix) else line.lstrip(" ") if not line.strip() else line
+                line[len(prefix) :]
+                if line.startswith(prefix)
+                else line.lstrip(" ")
+                if not line.strip()
+                else line
                 for line in comment.value.split("\n")
             ]
-            found.append(Code("\n".join(lines), page.at(comment.value_start).line, comment.start, True, prefix))
+            found.append(
+                Code("\n".join(lines), page.at(comment.value_start).line, comment.start, True, prefix)
+            )
     return found
 
 
@@ -308,16 +319,28 @@ def parse_units(page: Page, code: Code) -> list[Unit]:
         if token.line[:column].strip():
             raise PageError(here, f"{token.string[:2]} must stand on a line of its own below the statement")
         if column:
-            raise PageError(here, f"{token.string[:2]} belongs behind the whole top-level statement, not inside it: do not indent it")
+            raise PageError(
+                here,
+                f"{token.string[:2]} belongs behind the whole top-level statement, not inside it: do not "
+                "indent it",
+            )
         unit = next((u for u in reversed(units) if u.last < here.line), None)
         if unit is None:
             raise PageError(here, f"{token.string[:2]} with no statement above it")
         above = max(unit.last, previous or 0)
-        if above != here.line - 1 and any(l.strip() for l in code.source.split("\n")[above - code.line + 1 : line - 1]):
-            raise PageError(here, f"{token.string[:2]} must follow its statement directly (line {unit.last}), with no comment between")
+        if above != here.line - 1 and any(
+            text.strip() for text in code.source.split("\n")[above - code.line + 1 : line - 1]
+        ):
+            raise PageError(
+                here,
+                f"{token.string[:2]} must follow its statement directly (line {unit.last}), with no comment "
+                "between",
+            )
         previous = here.line
         if unit.declared:
-            raise PageError(here, "nothing may follow #! but the next statement: one exception or warning per statement")
+            raise PageError(
+                here, "nothing may follow #! but the next statement: one exception or warning per statement"
+            )
         if token.string[:2] == "#>":
             text = token.string[2:]
             unit.expected.append((here.line, text.removeprefix(" ")))
@@ -329,11 +352,13 @@ def parse_units(page: Page, code: Code) -> list[Unit]:
     return units
 
 
-def snippet_checks(page: Page, session: Session, updates: dict[int, tuple[int, list[str]]] | None = None) -> list[Check]:
+def snippet_checks(
+    page: Page, session: Session, updates: dict[int, tuple[int, list[str]]] | None = None
+) -> list[Check]:
     """One check per piece of code.  With `updates`, wrong outputs are noted there instead of failing:
     first line -> (line after the last, the lines that belong there)."""
     checks = []
-    for index, step in enumerate(session.steps):
+    for step in session.steps:
         if isinstance(step, Code):
             checks.append(
                 Check(
@@ -354,15 +379,20 @@ def _check_fences(page: Page) -> None:
         reason = reasons.pop(fence.start - 1, None)
         if fence.language == "python":
             if not fence.run and reason is None:
-                raise page.error(fence.start, "code that is not run needs <!-- no-run: reason --> on the line before it")
+                raise page.error(
+                    fence.start, "code that is not run needs <!-- no-run: reason --> on the line before it"
+                )
             if fence.run and reason is not None:
                 raise page.error(reason.start, "no-run, but this code is run: mark it ```python {.no-run}")
         else:
-            begin = next((b + m.start() for b, e in fence.lines if (m := _DIGIT.search(page.text[b:e]))), None)
+            begin = next(
+                (b + m.start() for b, e in fence.lines if (m := _DIGIT.search(page.text[b:e]))), None
+            )
             if begin is not None and reason is None:
                 raise page.error(
                     begin,
-                    f"a number in {fence.language or 'a fence without a language'} is checked by nothing: show it as Python "
+                    f"a number in {fence.language or 'a fence without a language'} is checked by nothing: "
+                    "show it as Python "
                     "output, or write <!-- no-run: reason --> on the line before the fence",
                 )
     for reason in reasons.values():
@@ -375,7 +405,9 @@ def _check_code(page: Page, session: Session, step: Code, updates: dict | None) 
     try:
         outcomes = session.outcomes(index)
     except Failed as failed:
-        raise PageError(Location(page.path, step.line, 1), f"not run, because the code at line {failed.line} fails") from None
+        raise PageError(
+            Location(page.path, step.line, 1), f"not run, because the code at line {failed.line} fails"
+        ) from None
     problem: PageError | None = None
     for unit, outcome in zip(units, outcomes, strict=False):
         try:
@@ -395,20 +427,34 @@ def _check_raised(page: Page, unit: Unit, outcome: Outcome) -> None:
     if raised and not (declared and _fits(declared, raised[:2])):
         got = f"{raised[0]}: {raised[1]}" if raised[1] else raised[0]
         if declared:
-            raise PageError(Location(page.path, declared[0], 1), f"declared: {declared[1]}: {declared[2]}\n  raised:   {got}")
-        hint = "" if "\n" in got else f" (if that is the point, write below it: #! {raised[0]}: {raised[1][:60]})"
+            raise PageError(
+                Location(page.path, declared[0], 1),
+                f"declared: {declared[1]}: {declared[2]}\n  raised:   {got}",
+            )
+        hint = (
+            ""
+            if "\n" in got
+            else f" (if that is the point, write below it: #! {raised[0]}: {raised[1][:60]})"
+        )
         raise PageError(Location(page.path, raised[2], 1), f"this code raises {got}{hint}")
     warned = [w for w in outcome.warned]
     if declared and not raised:
         if not any(_fits(declared, warning) for warning in warned):
-            got = "; it warns: " + "; ".join(f"{n}: {m}" for n, m in warned) if warned else "; it does neither raise nor warn"
-            raise PageError(Location(page.path, declared[0], 1), f"declared: {declared[1]}: {declared[2]}{got}")
+            got = (
+                "; it warns: " + "; ".join(f"{n}: {m}" for n, m in warned)
+                if warned
+                else "; it does neither raise nor warn"
+            )
+            raise PageError(
+                Location(page.path, declared[0], 1), f"declared: {declared[1]}: {declared[2]}{got}"
+            )
         warned = [w for w in warned if not _fits(declared, w)]
     if warned:
         name, message = warned[0]
         raise PageError(
             Location(page.path, unit.first, 1),
-            f"this code warns, and a reader who runs it will see it: {name}: {message} (write below it: #! {name}: part of it)",
+            f"this code warns, and a reader who runs it will see it: {name}: {message} (write below it: #! "
+            f"{name}: part of it)",
         )
 
 
@@ -419,7 +465,10 @@ def _check_printed(page: Page, unit: Unit, outcome: Outcome, step: Code, updates
     if wrong is None:
         return
     if step.hidden:
-        raise PageError(Location(page.path, unit.first, 1), f"hidden code must print nothing, but it prints {printed[0]!r}")
+        raise PageError(
+            Location(page.path, unit.first, 1),
+            f"hidden code must print nothing, but it prints {printed[0]!r}",
+        )
     if updates is not None:
         begin = unit.expected[0][0] if unit.expected else unit.last + 1
         end = unit.expected[-1][0] + 1 if unit.expected else begin
@@ -437,14 +486,26 @@ def _first_difference(unit: Unit, printed: list[str]) -> tuple[int, str] | None:
     for i, (line, written) in enumerate(unit.expected):
         if i >= len(printed):
             if not printed:
-                return line, f"written: {written}\n  but the statement on line {unit.last} prints nothing (use print(…), or take the #> away)"
-            return line, f"written: {written}\n  but the output ends before: {len(printed)} lines are printed, {len(unit.expected)} written"
+                return (
+                    line,
+                    f"written: {written}\n  but the statement on line {unit.last} prints nothing (use "
+                    "print(…), or take the #> away)",
+                )
+            return (
+                line,
+                f"written: {written}\n  but the output ends before: {len(printed)} lines are printed, "
+                f"{len(unit.expected)} written",
+            )
         if not same_line(written, printed[i]):
-            return line, f"written: {written}\n  printed: {printed[i]}\n  (pytest --update-docs rewrites outputs)"
+            return (
+                line,
+                f"written: {written}\n  printed: {printed[i]}\n  (pytest --update-docs rewrites outputs)",
+            )
     if len(printed) > len(unit.expected):
         after = unit.expected[-1][0] if unit.expected else unit.last
         return after, (
-            f"printed, but not shown: {printed[len(unit.expected)]}\n  (write it behind as `#> …`; pytest --update-docs does)"
+            f"printed, but not shown: {printed[len(unit.expected)]}\n  (write it behind as `#> …`; pytest "
+            "--update-docs does)"
         )
     return None
 
@@ -483,7 +544,8 @@ def apply_updates(data: bytes, updates: Mapping[int, tuple[int, list[str]]]) -> 
         ending = "\r" if lines[begin - 2].endswith("\r") else ""
         old = [line.removesuffix("\r") for line in lines[begin - 1 : end - 1]]
         new = [
-            lines[begin - 1 + i] if i < len(old) and old[i] == line else line + ending for i, line in enumerate(wanted)
+            lines[begin - 1 + i] if i < len(old) and old[i] == line else line + ending
+            for i, line in enumerate(wanted)
         ]
         lines[begin - 1 : end - 1] = new
     return "\n".join(lines).encode("utf-8")

@@ -1,11 +1,12 @@
 """Read a page: what each of its characters is, and where.
 
-Nothing here knows what is true.  A page comes in as bytes and goes out as text with every character classified
-(front matter, fence, comment, formula, inline code, tag, link target, prose …), its formulas, fences, comments and
-blocks listed in document order, every one with offsets into the same text, so that a failure can point at the line.
+Nothing here knows what is true.  A page comes in as bytes and goes out as text with every character
+classified (front matter, fence, comment, formula, inline code, tag, link target, prose …), its formulas,
+fences, comments and blocks listed in document order, every one with offsets into the same text, so that a
+failure can point at the line.
 
-The reader refuses what renderers disagree on (an unclosed fence, an indented code block, `$ x $`) instead of guessing:
-a passage that is shown as code in one place and as text in another cannot be checked honestly.
+The reader refuses what renderers disagree on (an unclosed fence, an indented code block, `$ x $`) instead of
+guessing: a passage that is shown as code in one place and as text in another cannot be checked honestly.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class PageError(Exception):
 
 @dataclass
 class Check:
-    """One thing a page claims.  `run` returns a label saying how it was checked and raises PageError if it is wrong."""
+    """One thing a page claims.  `run` returns how it was checked, or raises PageError."""
 
     kind: str  # 'formula' | 'tie' | 'snippet' | 'number' | 'page'
     location: Location
@@ -57,7 +58,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Math:
-    """A formula.  `tex` is page.text[start:end] with quote markers and indents of continuation lines made spaces."""
+    """A formula.  `tex` is page.text[start:end] with the quote markers of further lines made spaces."""
 
     tex: str
     start: int
@@ -78,7 +79,7 @@ class Math:
 
 @dataclass(frozen=True)
 class Fence:
-    """A fenced code block that the site renders.  `lines` holds, per code line, its offsets in the page's text."""
+    """A fenced code block that the site renders.  `lines` holds the offsets of each code line."""
 
     language: str
     code: str
@@ -95,7 +96,7 @@ class Fence:
 
 @dataclass(frozen=True)
 class Comment:
-    """An HTML comment.  `value` stands at page.text[value_start:], stripped; `kind` is one of KINDS or 'note'."""
+    """An HTML comment: `kind` is one of KINDS or 'note', `value` stands at page.text[value_start:]."""
 
     kind: str
     value: str
@@ -106,7 +107,7 @@ class Comment:
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of text that is read as one: a paragraph, a list item's paragraph, a heading, a table row, a display."""
+    """A stretch of text that is read as one: a paragraph, an item's paragraph, a heading, a table row …"""
 
     kind: str  # 'paragraph' | 'item' | 'heading' | 'row' | 'display' | 'fence' | 'title'
     start: int
@@ -123,7 +124,10 @@ _COMMENT = re.compile(r"(:=|=)\s*(.*)|(python)[ \t]*\n(.*)|(exempt|loose|no-run)
 _FENCE = re.compile(
     r"""(?P<fence>~{3,}|`{3,})
         (?:[ \t]*\.?(?P<lang>[\w#.+-]+)(?=[\t ]|$))?
-        (?:[ \t]*\{(?P<attrs>[^\n]*)\}|(?P<options>(?:[ \t]*[a-zA-Z]\w*(?:=(?P<q>"|').*?(?P=q))?(?=[\t ]|$))+))?[ \t]*$""",
+        (?:
+            [ \t]*\{(?P<attrs>[^\n]*)\}
+          | (?P<options>(?:[ \t]*[a-zA-Z]\w*(?:=(?P<q>"|').*?(?P=q))?(?=[\t ]|$))+)
+        )?[ \t]*$""",
     re.X,
 )
 # Options that the site's highlighter knows; with any other the fence would be shown as inline code.
@@ -142,15 +146,13 @@ _INLINE = re.compile(
       | (?P<escape>\\.)
       | (?P<code>`+)
       | (?P<math>\$\$?)
-      | (?P<auto><(?:https?://|mailto:)[^\s<>]*>|(?<![\w"'(])https?://[^\s<>()（）"'`]+[^\s<>()（）"'`.,;:!?。，；：！？、）])
-      | (?P<raw><(?P<rawname>script|style|svg)\b.*?</(?P=rawname)\s*>)
-      | (?P<tag></?[a-zA-Z][\w:-]*(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*\s*/?>)
-      | (?P<entity>&(?:\#\d+|\#x[0-9a-fA-F]+|[a-zA-Z]\w*);)
-      | (?P<icon>:[a-z][a-z0-9_+]*(?:-[a-z0-9_+]+)*:)
-      | (?P<target>(?<=\])\(\s*(?:<[^<>\n]*>|(?:[^\s()]|\([^\s()]*\))*))
-      | (?P<reference>(?<=\])\[[^\[\]\n]*\])
-      | (?P<footnote>\[\^[^\]\s]+\]:?)
-      | (?P<attr>(?:(?<=[\])`*_>])|(?<=^)|(?<=\s))\{:?[ ]*(?:[\#.:][\w-]|\w[\w-]*=)[^{}\n]*\})
+      | (?P<auto><(?:https?://|mailto:)[^\s<>]*>|(?<![\w"'(])https?://[^\s<>()（）"'`]+[^\s<>()（）"'`.,;:!?。，；：！？
+      、）]) | (?P<raw><(?P<rawname>script|style|svg)\b.*?</(?P=rawname)\s*>) |
+      (?P<tag></?[a-zA-Z][\w:-]*(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*\s*/?>) |
+      (?P<entity>&(?:\#\d+|\#x[0-9a-fA-F]+|[a-zA-Z]\w*);) | (?P<icon>:[a-z][a-z0-9_+]*(?:-[a-z0-9_+]+)*:) |
+      (?P<target>(?<=\])\(\s*(?:<[^<>\n]*>|(?:[^\s()]|\([^\s()]*\))*)) | (?P<reference>(?<=\])\[[^\[\]\n]*\])
+      | (?P<footnote>\[\^[^\]\s]+\]:?) | (?P<attr>(?:(?<=[\])`*_>])|(?<=^)|(?<=\s))\{:?[
+      ]*(?:[\#.:][\w-]|\w[\w-]*=)[^{}\n]*\})
     """,
     re.X | re.S,
 )
@@ -192,7 +194,7 @@ class Page:
         self._read_blocks(body)
         self.maths.sort(key=lambda math: math.start)
 
-    # -- places ----------------------------------------------------------------------------------------------------
+    # -- places ----------------------------------------------------------------------------------------------
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -208,7 +210,7 @@ class Page:
         return self._line_starts[line - 1]
 
     def front_at(self, *keys: str | int) -> Location:
-        """The place of a value in the front matter, as near as it can be told: page.front_at('symbols', 'z_n')."""
+        """The place of a value in the front matter, as near as can be told: front_at('symbols', 'z_n')."""
         node, mark = self._front_node, None
         for wanted in keys:
             found = None
@@ -235,18 +237,23 @@ class Page:
         parts = []
         for run in _RUN.finditer(self.kinds):
             part = clean[run.start() : run.end()]
-            parts.append(part if run[1][0] in kinds else "\n".join(" " * len(line) for line in part.split("\n")))
+            parts.append(
+                part if run[1][0] in kinds else "\n".join(" " * len(line) for line in part.split("\n"))
+            )
         return "".join(parts)
 
     def comments_behind(self, offset: int) -> list[Comment]:
         """The checking comments that stand directly behind something that ends at `offset`.
 
-        Between them may stand spaces, one line end, emphasis marks and closing punctuation: `**0.25**<!--= x -->`.
+        Between them may stand spaces, one line end, emphasis marks and closing punctuation: `**0.25**<!--= x
+        -->`.
         """
         found = []
         starts = self._comment_starts
         while True:
-            match = re.compile(r"[ \t*_`”」』)）\]%％,.，。；;：:、！？]*(?:\n[ \t>]*)?").match(self.text, offset)
+            match = re.compile(r"[ \t*_`”」』)）\]%％,.，。；;：:、！？]*(?:\n[ \t>]*)?").match(
+                self.text, offset
+            )
             comment = starts.get(match.end())
             if comment is None:
                 return found
@@ -255,14 +262,14 @@ class Page:
             offset = comment.end
 
     def comment_behind(self, offset: int, *kinds: str) -> Comment | None:
-        """The first comment directly behind `offset` that is of one of `kinds` (of any kind if none is given)."""
+        """The first comment directly behind `offset` of one of `kinds` (of any kind if none is given)."""
         return next((c for c in self.comments_behind(offset) if not kinds or c.kind in kinds), None)
 
     @cached_property
     def _comment_starts(self) -> dict[int, Comment]:
         return {comment.start: comment for comment in self.comments}
 
-    # -- front matter ----------------------------------------------------------------------------------------------
+    # -- front matter ----------------------------------------------------------------------------------------
 
     def _read_front(self) -> int:
         if not re.match(r"---[ \t]*\n", self.text):
@@ -281,7 +288,9 @@ class Page:
         except yaml.YAMLError as problem:
             mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
             what = getattr(problem, "problem", None) or str(problem).splitlines()[0]
-            raise self.error(self._front_offset + (mark.index if mark else 0), f"front matter: {what}") from None
+            raise self.error(
+                self._front_offset + (mark.index if mark else 0), f"front matter: {what}"
+            ) from None
         except ValueError as problem:  # a date such as 2026-13-45
             raise self.error(0, f"front matter: {problem}") from None
         if not isinstance(front, dict):
@@ -290,7 +299,7 @@ class Page:
         self._mark(0, match.end(), FRONT)
         return match.end()
 
-    # -- comments and fences: the two things in which nothing else counts -------------------------------------------
+    # -- comments and fences: the two things in which nothing else counts ------------------------------------
 
     def _read_comments_and_fences(self, offset: int) -> None:
         size, token = len(self.text), re.compile(r"\\.|`+|<!--|\n", re.S)
@@ -318,7 +327,9 @@ class Page:
         body = self.text[start + 4 : end]
         fence = re.search(r"^[> \t]*(?:```|~~~)", body, re.M)
         if fence:
-            raise self.error(start + 4 + fence.end(), "a fence inside a comment is rendered all the same: take it out")
+            raise self.error(
+                start + 4 + fence.end(), "a fence inside a comment is rendered all the same: take it out"
+            )
         stripped = body.strip()
         value_start = start + 4 + len(body) - len(body.lstrip())
         match = _COMMENT.match(stripped)
@@ -329,13 +340,19 @@ class Page:
             value_start += len(value) - len(value.lstrip()) if kind != "python" else 0
             value = value.strip() if kind != "python" else value.rstrip()
             if not value.strip():
-                wanted = {"=": "an expression", ":=": "one name or more", "python": "code"}.get(kind, "a reason")
+                wanted = {"=": "an expression", ":=": "one name or more", "python": "code"}.get(
+                    kind, "a reason"
+                )
                 raise self.error(start, f"<!--{kind} …--> needs {wanted}")
         else:
             word = re.match(r"[\w-]*", stripped)[0]
             near = difflib.get_close_matches(word.lower(), KINDS[2:], 1, 0.75)
             if near and re.match(r"[ \t]*(?:[:：\n]|$)", stripped[len(word) :]):
-                form = "<!--python, line end, code, line end -->" if near[0] == "python" else f"<!-- {near[0]}: reason -->"
+                form = (
+                    "<!--python, line end, code, line end -->"
+                    if near[0] == "python"
+                    else f"<!-- {near[0]}: reason -->"
+                )
                 raise self.error(start, f"<!-- {word} … is not understood: write {form}")
             kind, value = "note", stripped
         self.comments.append(Comment(kind, value, start, end + 3, value_start))
@@ -357,7 +374,8 @@ class Page:
         if listed:
             raise self.error(
                 start + listed.end(),
-                "a fence on a list marker's line is not rendered as a fence: put it on a line of its own, indented by 4",
+                "a fence on a list marker's line is not rendered as a fence: put it on a line of its own, "
+                "indented by 4",
             )
         content = line[len(prefix) :]
         if not content.startswith(("```", "~~~")):
@@ -369,12 +387,14 @@ class Page:
                 return None  # inline code in three backticks
             raise self.error(
                 start + len(prefix),
-                f"this fence header is not rendered as a fence: {content!r}; write ```python, ```python title=\"…\" "
-                "or ```python {.no-run}",
+                f"this fence header is not rendered as a fence: {content!r}; write ```python, "
+                '```python title="…" or ```python {.no-run}',
             )
         language, classes = self._fence_header(match, start + len(prefix))
         if "\t" in prefix:
-            raise self.error(start, "a tab before a fence: renderers disagree on its width; indent with spaces")
+            raise self.error(
+                start, "a tab before a fence: renderers disagree on its width; indent with spaces"
+            )
         code: list[str] = []
         lines: list[tuple[int, int]] = []
         quotes, empty = prefix.count(">"), 0
@@ -385,9 +405,12 @@ class Page:
             rest = line[len(inner) :]
             if not rest.strip() and not (rest and len(inner) < len(prefix)):
                 empty += 1
-            elif inner.count(">") > quotes or (quotes == 0 and len(inner) < len(prefix)):
-                break
-            elif len(inner) < len(prefix) or (empty and inner.count(">") < quotes):
+            elif (
+                inner.count(">") > quotes
+                or (quotes == 0 and len(inner) < len(prefix))
+                or len(inner) < len(prefix)
+                or (empty and inner.count(">") < quotes)
+            ):
                 break
             elif re.fullmatch(re.escape(ticks) + r"[ \t]*", rest):
                 end = offset + len(line)
@@ -403,15 +426,22 @@ class Page:
             code.append(rest if rest.strip() else "")
             lines.append((offset + len(inner), offset + len(line)))
             offset += len(line) + 1
-        what = "end of the page" if offset >= len(self.text) else f"line {self.at(offset).line}, which leaves its container"
+        what = (
+            "end of the page"
+            if offset >= len(self.text)
+            else f"line {self.at(offset).line}, which leaves its container"
+        )
         raise self.error(
-            start + len(prefix), f"this fence is never closed: a line {prefix}{ticks} is missing before the {what}"
+            start + len(prefix),
+            f"this fence is never closed: a line {prefix}{ticks} is missing before the {what}",
         )
 
     def _fence_header(self, match: re.Match, offset: int) -> tuple[str, tuple[str, ...]]:
         language, classes = match["lang"] or "", ()
         if match["attrs"]:
-            classes = tuple(re.findall(r"(?<![^\s:])\.([\w-]+)", re.sub(r"\"[^\"]*\"|'[^']*'", "", match["attrs"])))
+            classes = tuple(
+                re.findall(r"(?<![^\s:])\.([\w-]+)", re.sub(r"\"[^\"]*\"|'[^']*'", "", match["attrs"]))
+            )
             if not language and classes:
                 language, classes = classes[0], classes[1:]
         for option in re.findall(r"([a-zA-Z]\w*)(?:=(?:\"[^\"]*\"|'[^']*'))?", match["options"] or ""):
@@ -427,7 +457,7 @@ class Page:
         end = self.text.find("\n", start)
         return self.text[start : end if end >= 0 else len(self.text)]
 
-    # -- blocks ----------------------------------------------------------------------------------------------------
+    # -- blocks ----------------------------------------------------------------------------------------------
 
     def _read_blocks(self, body: int) -> None:
         self._sentence = 0
@@ -482,7 +512,7 @@ class Page:
             offset = end + 1
 
     def _check_indent(self, prefix: str, offset: int) -> None:
-        """Refuse indented code: it looks like text to this reader and like code to a renderer, or the other way."""
+        """Refuse indented code: text to this reader would be code to a renderer, or the other way."""
         indent = len(prefix.rsplit(">", 1)[-1].expandtabs(4))
         if ">" in prefix:
             indent = max(0, indent - 1)
@@ -500,7 +530,12 @@ class Page:
         if not chunk:
             return
         lines, chunk[:] = list(chunk), []
-        if len(lines) > 1 and "|" in self._said(lines[0]) and _DELIMITER.match(self._said(lines[1])) and "-" in self._said(lines[1]):
+        if (
+            len(lines) > 1
+            and "|" in self._said(lines[0])
+            and _DELIMITER.match(self._said(lines[1]))
+            and "-" in self._said(lines[1])
+        ):
             self._mark(lines[1][1], lines[1][2], MARK)
             for line in (lines[0], *lines[2:]):
                 self._block("row", [line])
@@ -524,7 +559,6 @@ class Page:
             title = _TITLE.match(said)
             heading = re.match(r"#{1,6}(?=[ \t])", said)
             item = _ITEM.match(said) if (index == 0 or in_list) else None
-            indent = line[1] - line[0]
             if heading:
                 flush()
                 self._mark(line[1], line[1] + heading.end(), MARK)
@@ -581,13 +615,17 @@ class Page:
         container = self.text[line[0] : line[1]]
         wanted = self._list_numbers.get(container, 0) + 1
         if int(number[0]) not in (1, wanted):
-            raise self.error(line[1], f"list items are numbered in order: wanted {wanted}. (or 1. for a new list), got {number[0]}.")
+            raise self.error(
+                line[1],
+                f"list items are numbered in order: wanted {wanted}. (or 1. for a new list), got "
+                f"{number[0]}.",
+            )
         self._list_numbers[container] = int(number[0])
 
     def _said(self, line: tuple[int, int, int]) -> str:
         return "".join(self._clean[line[1] : line[2]]).rstrip()
 
-    # -- inside a block --------------------------------------------------------------------------------------------
+    # -- inside a block --------------------------------------------------------------------------------------
 
     def _block(self, kind: str, lines: list[tuple[int, int, int]]) -> None:
         start, end = lines[0][1], lines[-1][2]
@@ -625,13 +663,21 @@ class Page:
                 what = "raw"
             start = base + match.start()
             if what == "tex":
-                raise self.error(start, f"{match[0]} opens a formula in some renderers only: write $…$ or $$…$$ (and \\\\ for a backslash)")
+                raise self.error(
+                    start,
+                    f"{match[0]} opens a formula in some renderers only: write $…$ or $$…$$ (and \\\\ for a "
+                    "backslash)",
+                )
             if what == "escape":
                 continue
             if what == "code":
                 closing = re.compile(rf"(?<!`){match[0]}(?!`)").search(text, position)
                 if closing is None:
-                    raise self.error(start, f"this {match[0]} is never closed in its paragraph (a backtick as text is written \\`)")
+                    raise self.error(
+                        start,
+                        f"this {match[0]} is never closed in its paragraph (a backtick as text is written "
+                        "\\`)",
+                    )
                 position = closing.end()
                 self._mark(start, base + position, CODE)
             elif what == "math":
@@ -658,14 +704,18 @@ class Page:
         display = opening[0] == "$$"
         start = opening.end()
         if display and (kind != "display" or text[: opening.start()].strip()):
-            raise self.error(base + opening.start(), "a display formula must begin its own paragraph: put a blank line before $$")
+            raise self.error(
+                base + opening.start(),
+                "a display formula must begin its own paragraph: put a blank line before $$",
+            )
         end = start
         while True:
             match = re.compile(r"\\.|\$\$?", re.S).search(text, end)
             if match is None:
                 raise self.error(
                     base + opening.start(),
-                    f"this {opening[0]} is never closed in its paragraph (a dollar sign as text is written \\$)",
+                    f"this {opening[0]} is never closed in its paragraph (a dollar sign as text is written "
+                    "\\$)",
                 )
             end = match.end()
             if match[0][0] == "$":
@@ -676,20 +726,34 @@ class Page:
             end = match.start() + 1  # `$a$$b$`: two formulas side by side
         close = match.start()
         if any(self.kinds[i] == COMMENT for i in range(base + start, base + close)):
-            raise self.error(base + opening.start(), "a comment inside a formula: move it behind the closing dollar sign")
+            raise self.error(
+                base + opening.start(), "a comment inside a formula: move it behind the closing dollar sign"
+            )
         tex = text[start:close]
         if not tex.strip():
             raise self.error(base + opening.start(), "an empty formula")
         if not display and (tex[0].isspace() or tex[-1].isspace()):
-            raise self.error(base + opening.start(), f"${tex}$: no space directly inside the dollar signs (renderers take it as text)")
+            raise self.error(
+                base + opening.start(),
+                f"${tex}$: no space directly inside the dollar signs (renderers take it as text)",
+            )
         if "`" in tex:
-            raise self.error(base + opening.start(), "a backtick inside a formula (is a dollar sign in code left open?)")
+            raise self.error(
+                base + opening.start(), "a backtick inside a formula (is a dollar sign in code left open?)"
+            )
         if kind == "row" and re.search(r"(?<!\\)\|", tex):
-            raise self.error(base + opening.start(), "a | inside a table cell ends the cell: write \\lvert x \\rvert, \\mid or \\Vert")
+            raise self.error(
+                base + opening.start(),
+                "a | inside a table cell ends the cell: write \\lvert x \\rvert, \\mid or \\Vert",
+            )
         if display:
             rest = text[end:].strip()
             if rest:
-                raise self.error(base + end, f"a display formula must end its paragraph, but {rest[:20]!r} follows: put a blank line behind $$")
+                raise self.error(
+                    base + end,
+                    f"a display formula must end its paragraph, but {rest[:20]!r} follows: put a blank line "
+                    "behind $$",
+                )
         condition = self._condition(text, opening.start(), base)
         math = Math(tex, base + start, base + close, display, number, condition, self._sentence)
         self.maths.append(math)
@@ -739,11 +803,14 @@ def decode(data: bytes, shown: str) -> str:
         line = data.count(b"\n", 0, problem.start) + 1
         column = problem.start - (data.rfind(b"\n", 0, problem.start) + 1) + 1
         raise PageError(
-            Location(shown, line, column), f"not UTF-8: byte 0x{data[problem.start]:02x}; save the page as UTF-8"
+            Location(shown, line, column),
+            f"not UTF-8: byte 0x{data[problem.start]:02x}; save the page as UTF-8",
         ) from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
-        raise PageError(Location(shown, text.count("\n", 0, text.index("\0")) + 1, 1), "a NUL character: not a text file")
+        raise PageError(
+            Location(shown, text.count("\n", 0, text.index("\0")) + 1, 1), "a NUL character: not a text file"
+        )
     return text
 
 

@@ -1,7 +1,8 @@
 """The state of the process that a page may see or change: set alike for every page, given back afterwards.
 
-A page's output must depend on the page alone: not on the page that ran before it, on the machine's cores, or on who
-seeded what.  Between two checks of a page the page's own state is kept aside, so its checks may run in any company.
+A page's output must depend on the page alone: not on the page that ran before it, on the machine's cores, or
+on who seeded what.  Between two checks of a page the page's own state is kept aside, so its checks may run in
+any company.
 """
 
 from __future__ import annotations
@@ -41,17 +42,36 @@ def _set_environment(_: Any, wanted: dict[str, str]) -> None:
 
 
 KNOBS = (
-    Knob("os", lambda os: dict(os.environ), _set_environment, lambda os: os.environ.setdefault("MPLBACKEND", "Agg")),
+    Knob(
+        "os",
+        lambda os: dict(os.environ),
+        _set_environment,
+        lambda os: os.environ.setdefault("MPLBACKEND", "Agg"),
+    ),
     Knob("os", lambda os: os.getcwd(), lambda os, path: os.chdir(path), lambda os: None),
     Knob("random", lambda r: r.getstate(), lambda r, state: r.setstate(state), lambda r: r.seed(0)),
-    Knob("numpy", lambda np: np.random.get_state(), lambda np, s: np.random.set_state(s), lambda np: np.random.seed(0)),
+    Knob(
+        "numpy",
+        lambda np: np.random.get_state(),
+        lambda np, s: np.random.set_state(s),
+        lambda np: np.random.seed(0),
+    ),
     Knob(
         "numpy",
         lambda np: np.get_printoptions(),
         lambda np, options: np.set_printoptions(**options),
         lambda np: np.set_printoptions(
-            precision=8, threshold=1000, edgeitems=3, linewidth=75, suppress=False, nanstr="nan", infstr="inf",
-            sign="-", formatter=None, floatmode="maxprec", legacy=False,
+            precision=8,
+            threshold=1000,
+            edgeitems=3,
+            linewidth=75,
+            suppress=False,
+            nanstr="nan",
+            infstr="inf",
+            sign="-",
+            formatter=None,
+            floatmode="maxprec",
+            legacy=False,
         ),
     ),
     Knob(
@@ -60,8 +80,18 @@ KNOBS = (
         lambda np, errors: np.seterr(**errors),
         lambda np: np.seterr(divide="warn", over="warn", under="ignore", invalid="warn"),
     ),
-    Knob("torch", lambda t: t.get_rng_state(), lambda t, state: t.set_rng_state(state), lambda t: t.manual_seed(0)),
-    Knob("torch", lambda t: t.get_num_threads(), lambda t, n: t.set_num_threads(n), lambda t: t.set_num_threads(1)),
+    Knob(
+        "torch",
+        lambda t: t.get_rng_state(),
+        lambda t, state: t.set_rng_state(state),
+        lambda t: t.manual_seed(0),
+    ),
+    Knob(
+        "torch",
+        lambda t: t.get_num_threads(),
+        lambda t, n: t.set_num_threads(n),
+        lambda t: t.set_num_threads(1),
+    ),
     Knob("torch", _print_options, _set_print_options, lambda t: t.set_printoptions(profile="default")),
     Knob(
         "torch",
@@ -69,9 +99,19 @@ KNOBS = (
         lambda t, dtype: t.set_default_dtype(dtype),
         lambda t: t.set_default_dtype(t.float32),
     ),
-    Knob("torch", lambda t: t.is_grad_enabled(), lambda t, on: t.set_grad_enabled(on), lambda t: t.set_grad_enabled(True)),
+    Knob(
+        "torch",
+        lambda t: t.is_grad_enabled(),
+        lambda t, on: t.set_grad_enabled(on),
+        lambda t: t.set_grad_enabled(True),
+    ),
     # Otherwise torch warns once a process: the second page to show the same warning would not get it.
-    Knob("torch", lambda t: t.is_warn_always_enabled(), lambda t, on: t.set_warn_always(on), lambda t: t.set_warn_always(True)),
+    Knob(
+        "torch",
+        lambda t: t.is_warn_always_enabled(),
+        lambda t, on: t.set_warn_always(on),
+        lambda t: t.set_warn_always(True),
+    ),
 )
 
 
@@ -96,7 +136,7 @@ class State:
                 knob.write(module, self._process[index])
 
     def meet_new_modules(self) -> None:
-        """Bring the modules imported since the last call to the page's state; a new one starts like on every page."""
+        """Bring newly imported modules to the page's state; one it has none for starts as on every page."""
         for index, knob, module in _loaded():
             if index not in self._process:
                 self._process[index] = knob.read(module)
@@ -107,7 +147,9 @@ class State:
 
 
 def _loaded() -> list[tuple[int, Knob, Any]]:
-    return [(i, knob, sys.modules[knob.module]) for i, knob in enumerate(KNOBS) if sys.modules.get(knob.module)]
+    return [
+        (i, knob, sys.modules[knob.module]) for i, knob in enumerate(KNOBS) if sys.modules.get(knob.module)
+    ]
 
 
 @contextlib.contextmanager

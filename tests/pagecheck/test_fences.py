@@ -1,4 +1,4 @@
-"""The fences that are run are the fences that a reader sees: none is overlooked, none is run that is not shown."""
+"""The fences that are run are the fences that a reader sees: none is overlooked, none runs unseen."""
 
 from __future__ import annotations
 
@@ -249,8 +249,11 @@ def test_refused_fences(text, message):
 
 
 @pytest.mark.parametrize(
-    "name", ["list marker", "unclosed", "longer close", "dedented", "unknown option", "bare word", "indented code"]
+    "name",
+    ["list marker", "unclosed", "longer close", "dedented", "unknown option", "bare word", "indented code"],
 )
 def test_refused_fences_are_not_rendered(name):
     text = NO_FENCE[name][0]
-    assert not [code for language, code in rendered(text) if language == "python" and code.strip() in ("x", "x = 1")]
+    assert not [
+        code for language, code in rendered(text) if language == "python" and code.strip() in ("x", "x = 1")
+    ]

@@ -1,5 +1,7 @@
 """What a literal says, and which values agree with it."""
 
+# ruff: noqa: E501 -- the tables of pages below read best with a page on a line
+
 from __future__ import annotations
 
 from fractions import Fraction

@@ -1,5 +1,7 @@
 """A wrong digit anywhere is noticed, and the tool that says so would notice if it were not."""
 
+# ruff: noqa: E501 -- the tables of pages below read best with a page on a line
+
 from __future__ import annotations
 
 import pytest
@@ -60,7 +62,7 @@ def digits(page) -> list[int]:
         for start, end in fence.lines:
             if page.text.startswith("#>", start):
                 places += [i for i in range(start, end) if page.text[i] in "0123456789"]
-    return places + [page.text.index("{2}{6}") + 1, page.text.index("{2}{6}") + 4]
+    return [*places, page.text.index("{2}{6}") + 1, page.text.index("{2}{6}") + 4]
 
 
 def test_the_sample_page_is_right():
@@ -86,7 +88,19 @@ def test_the_tool_notices_all_of_the_sample_page():
     trial = mutate.Trial(read_text(PAGE), {})
     assert not trial.baseline
     found = mutate.mutants(trial.page, seed=1)
-    assert {m.kind for m in found} >= {"number", "number sign", "number unit", "output", "code", "formula digit", "sign", "relation", "symbol", "exponent", "term"}
+    assert {m.kind for m in found} >= {
+        "number",
+        "number sign",
+        "number unit",
+        "output",
+        "code",
+        "formula digit",
+        "sign",
+        "relation",
+        "symbol",
+        "exponent",
+        "term",
+    }
     score = mutate.try_mutants([(trial, m) for m in found], {}, lambda count, score: None)
     assert [m.lines(PAGE) for _, m in score.survivors if m.kind != "code"] == []
 
@@ -127,18 +141,23 @@ def test_the_seed_decides():
 @pytest.fixture
 def root(tmp_path):
     (tmp_path / "docs/data").mkdir(parents=True)
-    (tmp_path / "docs/a.md").write_text("<!--python\nn = 3\n-->\n\n取 2<!--:= k -->，`k * 0 + n` 得 3<!--= k * 0 + n -->\n", encoding="utf-8")
+    (tmp_path / "docs/a.md").write_text(
+        "<!--python\nn = 3\n-->\n\n取 2<!--:= k -->，`k * 0 + n` 得 3<!--= k * 0 + n -->\n", encoding="utf-8"
+    )
     return tmp_path
 
 
 def test_command(root, capsys):
     """The input does not matter for what follows, so its mutant survives, until it is accepted with a reason."""
-    assert mutate.main([str(root / "docs/a.md"), "--root", str(root), "--json", str(root / "score.json")]) == 1
+    assert (
+        mutate.main([str(root / "docs/a.md"), "--root", str(root), "--json", str(root / "score.json")]) == 1
+    )
     said = capsys.readouterr().out
     assert "docs/a.md:5:3: survived (number)\n- 取 2<!--:= k -->" in said
     survivor = said.split("\n+ ")[1].split("\n")[0]
     (root / mutate.FILE).write_text(
-        f"- page: docs/a.md\n  old: 取 2<!--:= k -->，`k * 0 + n` 得 3<!--= k * 0 + n -->\n  new: {survivor}\n  reason: k 乘零\n", encoding="utf-8"
+        f"- page: docs/a.md\n  old: 取 2<!--:= k -->，`k * 0 + n` 得 3<!--= k * 0 + n -->\n  new: {survivor}\n  reason: k 乘零\n",
+        encoding="utf-8",
     )
     assert mutate.main(["--root", str(root)]) == 0
     assert "survived" in capsys.readouterr().out.splitlines()[0]

@@ -1,5 +1,7 @@
 """Every number in the text is a claim: right ones pass, wrong, missing and empty claims are refused."""
 
+# ruff: noqa: E501 -- the tables of pages below read best with a page on a line
+
 from __future__ import annotations
 
 import pytest
@@ -18,7 +20,11 @@ version = "2.13.0"
 
 """
 
-COX = {"cox": Record("cox", "Cox (1958), JRSS 20(2), 215–242", "seen", "read", Location("docs/data/quoted.yml", 1, 1))}
+COX = {
+    "cox": Record(
+        "cox", "Cox (1958), JRSS 20(2), 215–242", "seen", "read", Location("docs/data/quoted.yml", 1, 1)
+    )
+}
 
 RIGHT = {
     "scalar": "值 0.25<!--= x[0] -->。",
@@ -50,7 +56,7 @@ RIGHT = {
     "words": "`float32` 与 L2 与 0-1 损失",
     "word from elsewhere": "`opt.l2_loss`<!-- exempt: 另一个库的名字 -->",
     "numpy": "<!--python\nimport numpy as np\n-->\n\n0.25<!--= np.float32(x[0]) -->、0.25、0.75、2.0<!--= np.cumsum(x) -->",
-    "links and attributes": "[文](http://a.b/12) <img width=\"12\" src=\"a\"> {: .a12 }",
+    "links and attributes": '[文](http://a.b/12) <img width="12" src="a"> {: .a12 }',
     "small constants": "2<!--= len(x) - 1 -->、1.00<!--= round(x[2] - x[0], 2) -->",
 }
 
@@ -70,7 +76,7 @@ WRONG = {
     "percent": ("26%<!--= x[0] -->", "written: 26%"),
     "whole number": ("12346<!--= big -->", "write 约 12346, or more digits"),
     "about": ("约 11000<!--= big -->", "written: 11000"),
-    "tie": ("0.3<!--= x[0] -->", "lies exactly between two literals"),
+    "tie": ("0.3<!--= x[0] -->", "lies exactly between two such literals"),
     "formula": ("$\\tfrac13$<!--= x[0] -->", "written: $\\tfrac13$\n  the value is 0.25"),
     "unclaimed": ("共 7 个", "9:3: 7: no claim stands behind this number"),
     "unclaimed behind": ("0.25<!--= x[0] --> 与 7", "7: no claim stands behind this number"),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -77,8 +78,11 @@ def test_right(project):
     result.stdout.fnmatch_lines(["pagecheck: 1 formula, 4 numbers, 1 snippet on 1 page; 1 exempt"])
     report = json.loads((project.path / "out" / "report.json").read_text(encoding="utf-8"))
     assert report["pages"]["docs/a.md"]["counts"]["number"] == {"输入": 1, "计算": 1, "引用": 1, "豁免": 1}
+    assert set(report["versions"]) >= {"python", "numpy"}
     assert report["quoted"]["cox"]["source"] == "seen"
-    assert {"line": 14, "column": 59, "kind": "number", "label": "豁免：旧"} in report["pages"]["docs/a.md"]["checks"]
+    assert {"line": 14, "column": 59, "kind": "number", "label": "豁免：旧"} in report["pages"]["docs/a.md"][
+        "checks"
+    ]
 
 
 def test_one_item(project):
@@ -118,10 +122,14 @@ def test_unused_records(project):
 
 
 def test_bad_records_fail_the_page(project):
-    (project.path / "docs/data/quoted.yml").write_text("cox:\n  cite: 1958\n  source: a\n  obtained: b\n", encoding="utf-8")
+    (project.path / "docs/data/quoted.yml").write_text(
+        "cox:\n  cite: 1958\n  source: a\n  obtained: b\n", encoding="utf-8"
+    )
     result = project.runpytest_inprocess("docs/a.md")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["docs/data/quoted.yml:1:1: cox: cite must be a text, got 1958 (write it in quotes)"])
+    result.stdout.fnmatch_lines(
+        ["docs/data/quoted.yml:1:1: cox: cite must be a text, got 1958 (write it in quotes)"]
+    )
 
 
 def test_update_docs(project):
@@ -141,6 +149,12 @@ def test_update_docs_leaves_a_right_page_alone(project):
     assert path.stat().st_mtime_ns == before
 
 
+def test_time_limit_on_reading(project, monkeypatch):
+    monkeypatch.setattr("lossref.pagecheck.plugin.page_checks", lambda *_: time.sleep(100))
+    result = project.runpytest_inprocess("--pagecheck-timeout=0.2", "docs/a.md")
+    result.stdout.fnmatch_lines(["docs/a.md:1:1: reading this page takes more than 0.6 s"])
+
+
 def test_time_limit(project):
     page(project, "print(n / 3)\n#> 5.33", "while True: pass")
     result = project.runpytest_inprocess("--pagecheck-timeout=0.2", "docs/a.md")
@@ -149,7 +163,7 @@ def test_time_limit(project):
 
 def test_what_cannot_be_interrupted_ends_the_run_with_a_word(project):
     page(project, "print(n / 3)\n#> 5.33", "x = 10**10**9")
-    result = project.runpytest_subprocess("--pagecheck-timeout=0.3", "docs/a.md", timeout=60)
+    result = project.runpytest_subprocess("--pagecheck-timeout=0.5", "docs/a.md", timeout=60)
     assert result.ret != 0
     result.stderr.fnmatch_lines(["Timeout (*)!", '*File "docs/a.md", line 10 in <module>*'])
 
@@ -184,5 +198,7 @@ def test_the_checker_needs_no_torch():
         """
     )
     environment = {**os.environ, "PYTHONUTF8": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", env=environment
+    )
     assert done.stdout == "['输入', '计算']\n", done.stderr

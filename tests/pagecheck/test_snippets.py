@@ -1,5 +1,7 @@
 """Code on a page runs, and what it prints, raises and warns is what stands behind it."""
 
+# ruff: noqa: E501 -- the tables of pages below read best with a page on a line
+
 from __future__ import annotations
 
 import os
@@ -123,7 +125,9 @@ def test_right_fences():
 
 
 def test_one_namespace_and_any_order():
-    page = read_text(fence("a = 1") + "\n" + fence("a += 1\nprint(a)\n#> 2") + "\n" + fence("a += 1\nprint(a)\n#> 3"))
+    page = read_text(
+        fence("a = 1") + "\n" + fence("a += 1\nprint(a)\n#> 2") + "\n" + fence("a += 1\nprint(a)\n#> 3")
+    )
     for order in ([2, 1, 0], [2], [1, 2], [0, 0, 2]):
         checks = snippet_checks(page, Session(page))
         assert [checks[i].run() for i in order] == ["执行"] * len(order)
@@ -137,7 +141,9 @@ def test_time_limit():
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("body", ["try:\n        pass\n    except BaseException:\n        pass", "import time; time.sleep(100)"])
+@pytest.mark.parametrize(
+    "body", ["try:\n        pass\n    except BaseException:\n        pass", "import time; time.sleep(100)"]
+)
 def test_time_limit_on_stubborn_code(body):
     (said,) = failures(fence(f"while True:\n    {body}"), seconds=0.2)
     assert "still running after 0.2 s" in said
@@ -147,7 +153,9 @@ def test_time_limit_on_claims_and_after():
     text = "<!--python\ndef f():\n    while True: pass\n-->\n\n3<!--= f() -->\n\n" + fence("print(1)\n#> 1")
     (said,) = failures(text, seconds=0.2)
     assert "still running" in said
-    assert threading.active_count() == 1 or not any(t.name.startswith("Thread") for t in threading.enumerate())
+    assert threading.active_count() == 1 or not any(
+        t.name.startswith("Thread") for t in threading.enumerate()
+    )
 
 
 def test_every_page_starts_alike_and_leaves_nothing():
@@ -177,7 +185,9 @@ def test_every_page_starts_alike_and_leaves_nothing():
 
 
 def test_a_warning_of_torch_comes_on_every_page():
-    text = fence("import torch\nimport torch.nn.functional as F\n_ = F.mse_loss(torch.zeros(2), torch.zeros(1, 2))\n#! UserWarning: target size")
+    text = fence(
+        "import torch\nimport torch.nn.functional as F\n_ = F.mse_loss(torch.zeros(2), torch.zeros(1, 2))\n#! UserWarning: target size"
+    )
     assert not failures(text)
     assert not failures(text)
 
@@ -185,7 +195,10 @@ def test_a_warning_of_torch_comes_on_every_page():
 def test_memo_runs_nothing_twice(monkeypatch):
     memo, ran = Memo(), []
     monkeypatch.setattr(sys, "pagecheck_ran", ran, raising=False)
-    text = fence("import sys\nsys.pagecheck_ran.append(1)\nprint(2)\n#> 2") + "\n3<!--= len('ab') + len(sys.pagecheck_ran) -->\n"
+    text = (
+        fence("import sys\nsys.pagecheck_ran.append(1)\nprint(2)\n#> 2")
+        + "\n3<!--= len('ab') + len(sys.pagecheck_ran) -->\n"
+    )
     assert not failures(text, memo=memo)
     assert len(failures(text.replace("#> 2", "#> 3").replace("\n3<", "\n4<"), memo=memo)) == 2
     assert ran == [1]

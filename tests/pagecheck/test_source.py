@@ -1,5 +1,7 @@
 """Reading a page: what each character is, which formulas stand where, and what is refused."""
 
+# ruff: noqa: E501 -- the tables of pages below read best with a page on a line
+
 from __future__ import annotations
 
 import pytest
@@ -78,7 +80,9 @@ def test_sentences(text, wanted):
 
 
 def test_comments():
-    page = read_text("$a$<!--= x -->、**3** <!--:= n -->\n\n$b$ <!-- exempt: 因为\n两行 --> <!-- loose: 所以 -->\n\n<!--python\nx = 1\n-->\n\n<!-- 随便 -->\n")
+    page = read_text(
+        "$a$<!--= x -->、**3** <!--:= n -->\n\n$b$ <!-- exempt: 因为\n两行 --> <!-- loose: 所以 -->\n\n<!--python\nx = 1\n-->\n\n<!-- 随便 -->\n"
+    )
     assert [(c.kind, c.value) for c in page.comments] == [
         ("=", "x"), (":=", "n"), ("exempt", "因为\n两行"), ("loose", "所以"), ("python", "x = 1"), ("note", "随便"),
     ]  # fmt: skip
