@@ -55,7 +55,7 @@ class _Inline(Treeprocessor):
             etree.SubElement(parent, "figcaption").text = caption
 
     def _stash(self, tag: str, svg: str, tail: str | None = None) -> etree.Element:
-        element = etree.Element(tag, {"class": "chart-image"})
+        element = etree.Element(tag, {"class": "chart-image", "data-search-exclude": ""})
         element.text = self.md.htmlStash.store(svg)
         element.tail = tail
         return element

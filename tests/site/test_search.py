@@ -1,0 +1,67 @@
+"""Search finds: what readers type, in Chinese and English, leads to the page they need, in a real browser."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+# What is typed, and the page that must be among the first three.
+QUERIES = {
+    "losses/bce/": [
+        "二元交叉熵", "BCE", "bce loss", "BCELoss", "BCEWithLogitsLoss", "binary cross-entropy", "二分类",
+        "pos_weight", "pos_weight怎么设", "正类权重", "多标签", "多标签分类", "伯努利", "多做一次 sigmoid", "预测减真值",
+        "阈值用错",
+    ],
+    "losses/kl/": [
+        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "知识蒸馏", "batchmean", "反向 KL", "吉布斯不等式", "蒸馏温度",
+        "忘了截断教师的梯度",
+    ],
+    "losses/mse/": ["均方误差", "MSE", "MSELoss", "mse损失", "loss 是 nan", "平方误差", "均方根误差", "二分之一"],
+    "background/sigmoid-softmax/": ["softmax 的导数", "雅可比矩阵", "梯度消失", "sigmoid的导数", "log-sum-exp"],
+    "background/entropy/": ["熵", "奈特", "比特"],
+    "reference/page-language/": ["页面语言"],
+}
+
+RESULTS = ".md-search-result__item > a.md-search-result__link"
+
+
+@pytest.fixture(scope="module")
+def ask(browser, address):
+    """Type a query; return the pages found, in their order."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(address)
+    field = page.locator(".md-search__input")
+    field.click()
+    meta = page.locator(".md-search-result__meta")
+    page.wait_for_function("() => document.querySelector('.md-search-result__meta').textContent.includes('键入')")
+
+    def asked(query):
+        # Between two queries the list must be seen empty, or an old answer would pass for a new one.
+        field.fill("")
+        field.press("End")
+        page.wait_for_function("() => document.querySelector('.md-search-result__meta').textContent.includes('键入')")
+        field.fill(query)
+        field.press("End")
+        page.wait_for_function("() => !document.querySelector('.md-search-result__meta').textContent.includes('键入')")
+        assert meta.inner_text()
+        links = page.eval_on_selector_all(RESULTS, "links => links.map((link) => link.href)")
+        return list(dict.fromkeys(link.removeprefix(address).split("#")[0].split("?")[0] for link in links))
+
+    yield asked
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"), [(query, page) for page, queries in QUERIES.items() for query in queries], ids=str
+)
+def test_query_finds_its_page(ask, site, query, expected):
+    assert (site / expected / "index.html").is_file(), "the list of queries names a page that is not there"
+    assert expected in ask(query)[:3]
+
+
+def test_there_are_enough_queries():
+    assert sum(map(len, QUERIES.values())) >= 40
+
+
+def test_nonsense_finds_nothing(ask):
+    assert ask("qqqxyzzy") == []
