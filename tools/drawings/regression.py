@@ -82,4 +82,107 @@ def mse_sigmoid() -> str:
     )
 
 
-FIGURES = {"mse-residual": mse_residual, "mse-constant": mse_constant, "mse-sigmoid": mse_sigmoid}
+def huber_family() -> str:
+    """Half the square, the absolute value and Huber with threshold one: values and gradients."""
+    r = np.linspace(-3, 3, 241)
+    zero = np.zeros_like(r)
+    huber, absolute, squared = (
+        cls(reduction="none") for cls in (lossref.HuberLoss, lossref.L1Loss, lossref.MSELoss)
+    )
+    left, right = r[r < 0], r[r > 0]
+    return chart(
+        "huber-family", "二分之一平方、绝对值与 Huber 的损失和梯度", "残差 r（预测 − 目标）", (-3, -2, -1, 0, 1, 2, 3),
+        [
+            Panel("损失", (0, 1, 2, 3, 4), [
+                Line(r, squared(r, zero) / 2, "½r²", (2.05, 3.1), "c", "end"),
+                Line(r, absolute(r, zero), "|r|", (-1.45, 1.75), "b"),
+                Line(r, huber(r, zero), "Huber，δ = 1", (1.45, 0.5), "a"),
+            ]),
+            Panel("梯度", (-3, -2, -1, 0, 1, 2, 3), [
+                Line(r, squared.grad(r, zero) / 2, "½r²：没有上限", (1.9, 2.5), "c", "end"),
+                Line(left, absolute.grad(left, zero[: left.size]), "", (0, 0), "b"),
+                Line(right, absolute.grad(right, zero[: right.size]), "|r|：只有正负一", (-2.9, -0.6), "b"),
+                Line(r, huber.grad(r, zero), "Huber：截平的斜线", (1.1, 0.45), "a"),
+            ], height=210),
+        ],
+    )
+
+
+def huber_outlier() -> str:
+    """The best constant for 1, 2, 3, 4 and one more target, as that one moves away."""
+    place = np.linspace(5, 60, 111)
+
+    def best(loss, last: float) -> float:
+        targets = np.array([1.0, 2.0, 3.0, 4.0, last])
+        low, high = 1.0, last
+        for _ in range(60):  # the gradient changes sign at the minimum
+            middle = (low + high) / 2
+            low, high = (middle, high) if loss.grad(np.full(5, middle), targets).sum() < 0 else (low, middle)
+        return high
+
+    curves = [
+        (lossref.MSELoss(), "L2：均值", (36, 11.2), "c", "end"),
+        (lossref.HuberLoss(delta=10.0), "Huber，δ = 10", (59, 5.5), "a", "end"),
+        (lossref.L1Loss(), "L1：中位数", (59, 1.9), "b", "end"),
+    ]
+    return chart(
+        "huber-outlier", "离群点移远时最优常数的变化", "第五个目标的位置（其余四个是 1、2、3、4）", (5, 10, 20, 30, 40, 50, 60),
+        [Panel("最优的常数", (0, 2, 4, 6, 8, 10, 12, 14), [
+            Line(place, np.array([best(loss, last) for last in place]), name, name_at, pen, anchor)
+            for loss, name, name_at, pen, anchor in curves
+        ], height=260)],
+    )
+
+
+def huber_beta() -> str:
+    """Three thresholds: smooth L1 keeps the slope outside, Huber keeps the curvature inside."""
+    r = np.linspace(-3, 3, 241)
+    zero = np.zeros_like(r)
+    rows = [(0.5, "a"), (1.0, "b"), (2.0, "c")]
+
+    def curve(loss, name, pen) -> Line:
+        y = loss(r, zero)
+        return Line(r, y, name, (3.08, y[-1] - 0.07), pen)  # named at its end
+
+    return chart(
+        "huber-beta", "平滑 L1 与 Huber 在三个阈值下的形状", "残差 r（预测 − 目标）", (-3, -2, -1, 0, 1, 2, 3, 4),
+        [
+            Panel("平滑 L1", (0, 1, 2, 3), [
+                curve(lossref.SmoothL1Loss(beta=t, reduction="none"), f"β = {t:g}", pen) for t, pen in rows
+            ], height=210),
+            Panel("Huber", (0, 1, 2, 3, 4), [
+                curve(lossref.HuberLoss(delta=t, reduction="none"), f"δ = {t:g}", pen) for t, pen in rows
+            ], height=210),
+        ],
+    )
+
+
+def huber_smooth() -> str:
+    """Gradient and curvature of Huber, pseudo-Huber and log-cosh: a corner against two bends."""
+    r = np.linspace(-4, 4, 321)
+    zero = np.zeros_like(r)
+    huber = lossref.HuberLoss(reduction="none")
+    inside, outside = np.abs(r) < 1, [r <= -1, r >= 1]
+    flat = [Line(r[side], huber.hess(r[side], zero[side]) * 0, "", (0, 0), "a") for side in outside]
+    return chart(
+        "huber-smooth", "Huber、伪 Huber 与对数双曲余弦的梯度和曲率", "残差 r（预测 − 目标）", (-4, -3, -2, -1, 0, 1, 2, 3, 4),
+        [
+            Panel("梯度", (-1, -0.5, 0, 0.5, 1), [
+                Line(r, huber.grad(r, zero), "Huber", (-3.9, -0.86), "a"),
+                Line(r, r / np.sqrt(1 + r**2), "伪 Huber", (2.1, 0.68), "b"),
+                Line(r, np.tanh(r), "log-cosh", (0.05, 0.78), "c", "end"),
+            ]),
+            Panel("曲率", (0, 0.5, 1), [
+                Line(r[inside], huber.hess(r[inside], zero[inside]), "Huber：在分界点跳变", (1.1, 0.86), "a"), *flat,
+                Line(r, (1 + r**2) ** -1.5, "伪 Huber", (-2.9, 0.32), "b"),
+                Line(r, 1 - np.tanh(r) ** 2, "log-cosh", (1.25, 0.4), "c"),
+            ], height=160),
+        ],
+    )
+
+
+FIGURES = {
+    "mse-residual": mse_residual, "mse-constant": mse_constant, "mse-sigmoid": mse_sigmoid,
+    "huber-family": huber_family, "huber-outlier": huber_outlier, "huber-beta": huber_beta,
+    "huber-smooth": huber_smooth,
+}
