@@ -94,7 +94,9 @@ def serve(options):
     install("site")
     install_mathjax()
     if options.build_only:
+        os.environ["LOSSREF_OFFLINE_COPY"] = "lossref-offline.zip"
         step("Building the site", [PYTHON, "-m", "mkdocs", "build"])
+        step("Building the copy to read offline", [PYTHON, "-m", "tools.offline", "site"])
         print("The site is in " + str(ROOT / "site"))
         return 0
     print("Building the site; then open http://127.0.0.1:%d/ (Ctrl-C stops)" % options.port, flush=True)
