@@ -44,7 +44,7 @@ from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
 
 POINTS = 6
-SPECIAL_POINTS = 24
+MANY_POINTS = 24  # for a bound, which must be seen to be approached
 RELATIVE = mp.mpf(10) ** -50
 GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
@@ -165,9 +165,8 @@ def _trials(
     """
     found = []
     with v.precision(digits):
-        for point, env, needs in points(
-            scope, [link.left, link.right], conditions, SPECIAL_POINTS if special else POINTS, special
-        ):
+        count = MANY_POINTS if link.relation in MIRROR else POINTS
+        for point, env, needs in points(scope, [link.left, link.right], conditions, count, special):
             evaluator = Evaluator(scope, point)
             try:
                 left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)

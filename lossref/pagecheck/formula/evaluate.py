@@ -232,6 +232,8 @@ class Evaluator:
         value = self.eval(base, env)
         if not isinstance(value, Matrix):
             raise Undefined("an element is taken of something that is one number")
+        if len(index) == 1 and not value.is_vector and 11 <= index[0] <= 99:
+            index = divmod(index[0], 10)  # J_{12} of a matrix is its element 1, 2
         row, col = (index[0], 1) if len(index) == 1 and value.is_vector else (*index, 0)[:2]
         if not (1 <= row <= value.shape[0] and 1 <= col <= value.shape[1]):
             raise Undefined(f"element {index} lies outside the {value.shape[0]}×{value.shape[1]} shape")

@@ -235,11 +235,12 @@ class Parser:
 
     def factor(self) -> Node:
         start = self.token.start
+        opened = self.token.is_("(", "[", "{", "\\left")
         value = self.primary()
         while True:
             token = self.token
             if token.is_("^"):
-                if isinstance(value, Call) and value.name in PREFIX.values():
+                if isinstance(value, Call) and value.name in PREFIX.values() and not opened:
                     raise self.error(
                         "it is unclear what this exponent belongs to", "write (\\log x)^2 or \\log(x^2)"
                     )

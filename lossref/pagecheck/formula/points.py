@@ -189,9 +189,12 @@ def points(
     needs = Needs(scope, nodes + given_nodes)
     own = Needs(scope, nodes)
     free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
+    found = False
+    tries = (
+        TRIES if given.tests and not special else 1
+    )  # a special point that fails the conditions is passed over
     for sizes in _size_choices(scope, needs, given):
         for k in range(count):
-            tries = TRIES if given.tests else 1
             for attempt in range(tries):
                 point = _draw(scope, needs, sizes, k, attempt, special)
                 envs = list(_index_values(scope, free_indices, point, k))
@@ -201,14 +204,14 @@ def points(
                     if _passes(scope, chosen, given, env):
                         kept.append((chosen, env))
                 if kept:
+                    found = True
                     for chosen, env in kept[:INDEX_CHOICES]:
                         yield chosen, env, needs
                     break
-            else:
-                if sizes == _size_choices(scope, needs, given)[-1] and k == 0:
-                    raise Undefined("no point satisfies the conditions")
             if not (needs.base or needs.families) and not special:
                 break
+    if not found and not special:
+        raise Undefined("no point satisfies the conditions")
 
 
 def _filters(given: Given, index: str) -> bool:

@@ -282,3 +282,17 @@ def test_rounded_numbers_that_a_computation_starts_from_are_held():
         r"$-\log 0.8\approx 0.2231$、$-\log 0.7\approx 0.3567$，" + sum_.replace("0.2231", "0.2232"), "0.2232"
     )
     holds(r"$-\log 0.8\approx 0.2231$、$1-0.2231\approx 0.7769$")
+
+
+def test_brackets_settle_what_an_exponent_belongs_to():
+    holds(
+        r"$(\log q)^2 = \log(q)\log(q)$，$1-\left(\tanh(z)\right)^2 = \frac{\partial}{\partial z}[\tanh z]$"
+    )
+
+
+def test_an_element_of_a_defined_matrix():
+    holds(SOFTMAX + r"定义 $J := \operatorname{diag}(s)-ss^\top$。$J_{12} = -s_1s_2$，$J_{1,2} = J_{21}$")
+
+
+def test_special_points_outside_the_conditions_are_passed_over():
+    holds(r"当 $q=0.5$ 且 $z < 0$ 时，$z < q-0.5$。")
