@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .bce import BCELoss, BCEWithLogitsLoss
-from .focal import SigmoidFocalLoss
+from .ce import CrossEntropyLoss, NLLLoss
+from .focal import SigmoidFocalLoss, SoftmaxFocalLoss
 from .kl import KLDivLoss
 from .regression import HuberLoss, L1Loss, MSELoss, SmoothL1Loss
 
@@ -12,7 +13,19 @@ __version__ = "0.1.0"
 # Every loss there is, in the order of the chapters. Tests, pages and the API reference all go by this.
 LOSSES = {
     cls.__name__: cls
-    for cls in (BCELoss, BCEWithLogitsLoss, KLDivLoss, MSELoss, L1Loss, SmoothL1Loss, HuberLoss, SigmoidFocalLoss)
+    for cls in (
+        BCELoss,
+        BCEWithLogitsLoss,
+        CrossEntropyLoss,
+        NLLLoss,
+        KLDivLoss,
+        MSELoss,
+        L1Loss,
+        SmoothL1Loss,
+        HuberLoss,
+        SigmoidFocalLoss,
+        SoftmaxFocalLoss,
+    )
 }
 
 __all__ = ["LOSSES", *LOSSES]

@@ -66,6 +66,10 @@ class Elementwise:
         """归约后的损失的黑塞矩阵的对角线，形状与 `x` 相同（逐元素的损失没有非对角项）。`out` 同 `grad`。"""
         return self._evaluate(x, y, derivative="hessian", out=out)[1]
 
+    def hess_diag(self, x, y, out=None):
+        """与 `hess` 相同：逐元素的损失的黑塞矩阵只有对角线。对多类损失，`hess` 是矩阵而 `hess_diag` 是其对角线。"""
+        return self.hess(x, y, out)
+
     def value_and_grad(self, x, y, out=None):
         """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
         return self._evaluate(x, y, value=True, derivative="gradient", out=out)

@@ -63,3 +63,101 @@ class Logistic:
     def q(self):
         """σ(-z) = 1 - σ(z), without the subtraction."""
         return self.m.or_one(self.e, self.z <= 0) * self.s
+
+
+class Softmax:
+    """softmax along the last axis, with -log p and 1 - p exact where p is next to 1.
+
+    Everything is told relative to the largest logit, whose exponential is 1: the sum of the *other* exponentials
+    keeps what 1 + … would swallow, and -log p = log1p(others) + (top - x) adds no terms of different sign.
+    """
+
+    def __init__(self, m, x):
+        self.m, self.x = m, x
+        self.k = m.argmax(x)
+        self.top = m.pick(x, self.k)
+        finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
+        d = finite - self.top
+        # what rounding took from d: the exponential would magnify it to |d| units of the last place
+        b = d - finite
+        lost = (finite - (d - b)) - (self.top + b)
+        e = m.exp(d)
+        self.e = e + e * lost
+        self.others = m.sum_except(self.e, self.k)
+        self.u = 1 + self.others
+        self.inverse = 1 / self.u
+
+    @lazy
+    def log_sum(self):
+        return self.m.log(self.u) + (self.others - (self.u - 1)) * self.inverse
+
+    def p(self, at):
+        return at(self.e) * self.inverse
+
+    def surprisal(self, at):
+        """-log p"""
+        return self.log_sum + (self.top - at(self.x))
+
+    def q(self, at):
+        """1 - p: no class but the largest has p > ½, so only there the subtraction loses anything."""
+        return self.m.where(at.is_class(self.k), self.others * self.inverse, 1 - self.p(at))
+
+
+class Index:
+    """A target that is one class: ``a`` is the weight of the sample, shape (rows, 1), as is ``y``."""
+
+    def __init__(self, m, y, a):
+        self.m, self.y, self.a = m, y, a
+
+    def __call__(self, array):
+        return self.m.pick(array, self.y)
+
+    def is_class(self, k):
+        return self.y == k
+
+    def total(self, terms):
+        return self.m.times(self.a, terms)
+
+    def pull(self, s, slope):
+        """Σ_c a_c slope_c ∂(log p_c)/∂x, from ∂(log p_c)/∂x_j = δ_cj - p_j."""
+        b = self.a * slope
+        return self.m.put((-b * s.inverse) * s.e, self.y, b * s.q(self))
+
+    def bend(self, s, slope, curvature):
+        """Σ_c a_c (curvature_c g gᵀ + slope_c ∂²(log p_c)), g the gradient of log p_c; the second is ppᵀ - diag p."""
+        p = s.e * s.inverse
+        g = self.m.put(-p, self.y, s.q(self))
+        return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s, self.a * slope, p)
+
+
+class Distribution:
+    """A target that is a mass for each class: ``a``, shape (rows, C)."""
+
+    def __init__(self, m, a):
+        self.m, self.a = m, a
+
+    def __call__(self, array):
+        return array
+
+    def is_class(self, k):
+        return self.m.classes(self.a) == k
+
+    def total(self, terms):
+        return self.m.sum(self.m.times(self.a, terms))
+
+    def pull(self, s, slope):
+        b = self.m.times(self.a, slope)
+        return b * s.q(self) - s.p(self) * (self.m.sum(b) - b)
+
+    def bend(self, s, slope, curvature):
+        m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature + 0 * self.a)
+        # row c of g is the gradient of log p_c
+        g = m.set_diagonal(m.outer(0 * p, p) - p[..., None, :], q)
+        both = m.matmul(b[..., None, :] * m.transpose(g), g)
+        return both - _spread(m, s, m.sum(m.times(self.a, slope + 0 * self.a)), p)
+
+
+def _spread(m, s, b, p):
+    """b (diag p - ppᵀ), its diagonal p (1 - p) without the subtraction."""
+    q = m.where(m.classes(p) == s.k, s.others * s.inverse, 1 - p)
+    return m.set_diagonal(-m.outer(b * p, p), b * p * q)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._elementary import Logistic
+from ._elementary import Logistic, Softmax
 
 
 class Numpy:
@@ -64,6 +64,63 @@ class Numpy:
 
     def logistic(self, z):
         return Logistic(self, z)
+
+    zeros_like = staticmethod(np.zeros_like)
+
+    # along the last axis, which is kept
+
+    def softmax(self, x):
+        return Softmax(self, x)
+
+    @staticmethod
+    def huge(x):
+        return float(np.finfo(x.dtype).max)
+
+    @staticmethod
+    def argmax(x):
+        return np.argmax(x, -1, keepdims=True)
+
+    @staticmethod
+    def sum(x):
+        return np.sum(x, -1, keepdims=True)
+
+    @staticmethod
+    def pick(x, k):
+        return np.take_along_axis(x, k, -1)
+
+    @staticmethod
+    def put(x, k, values):
+        """x, a temporary, with values in place k of each row."""
+        np.put_along_axis(x, k, values, -1)
+        return x
+
+    @staticmethod
+    def sum_except(x, k):
+        """The sum without place k, where x is 1."""
+        np.put_along_axis(x, k, 0, -1)
+        rest = np.sum(x, -1, keepdims=True)
+        np.put_along_axis(x, k, 1, -1)
+        return rest
+
+    @staticmethod
+    def classes(x):
+        return np.arange(x.shape[-1])
+
+    @staticmethod
+    def outer(x, y):
+        return x[..., :, None] * y[..., None, :]
+
+    matmul = staticmethod(np.matmul)
+
+    @staticmethod
+    def transpose(x):
+        return x.swapaxes(-1, -2)
+
+    @staticmethod
+    def set_diagonal(x, values):
+        i = np.arange(x.shape[-1])
+        x[..., i, i] = values
+        return x
 
 
 NUMPY = Numpy()

@@ -7,7 +7,7 @@ its temporaries are as small as the tile. No formula knows of this file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -52,3 +52,13 @@ def sweep(
         tiles.reset()
         for operands in tiles:
             step(*operands)
+
+
+def rows(shape: tuple[int, ...], tile: int = TILE) -> Iterator[tuple[slice, slice]]:
+    """Blocks (samples, places) of an array of shape (samples, classes, places), each with whole rows of classes."""
+    n, c, places = shape
+    width = max(1, min(places, tile // max(c, 1)))
+    height = max(1, tile // max(c * width, 1)) if width == places else 1
+    for i in range(0, n, height):
+        for j in range(0, places, width):
+            yield slice(i, i + height), slice(j, j + width)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from . import _validate as validate
 from ._base import Elementwise, Parts
+from ._classes import Classes
 from ._elementary import positive
 
 
@@ -70,4 +73,69 @@ class SigmoidFocalLoss(Elementwise):
             value=lambda: focus * entropy,
             gradient=lambda: focus * (n * s.p - y * s.q + gamma * rate * entropy),
             hessian=hessian,
+        )
+
+
+class SoftmaxFocalLoss(Classes):
+    r"""多类焦点损失，第一个参数是 logits $z$，$p = \operatorname{softmax}(z)$。
+
+    $$\ell(z, y) = -\sum_{c=1}^C \alpha_c\, y_c\,(1-p_c)^\gamma \log p_c$$
+
+    类别编号 $k$ 时，梯度 $\alpha_k (1-p_k)^{\gamma-1}\left[(1-p_k) - \gamma p_k \log p_k\right](p - e_k)$；黑塞
+    $\varphi''(u)(e_k-p)(e_k-p)^\top - \varphi'(u)\,(\operatorname{diag} p - p p^\top)$，其中 $u = \log p_k$，
+    $\varphi(u) = -\alpha_k(1-e^u)^\gamma u$。$\gamma = 0$ 时就是加权的交叉熵。它不等于 C 个二元焦点损失之和。单位是奈特。
+
+    Args:
+        alpha: 类别权重：`None`（默认，不加权）、一个非负数（所有类别相同）或形状 `(C,)` 的数组。
+        gamma: 聚焦指数，不小于 0。
+        ignore_index: 等于它的类别编号不计入损失和分母（只用于类别编号）。
+        reduction: `"mean"`（默认）除以样本数（不含被忽略的），**不**除以 $\alpha$ 之和；`"sum"` 求和；`"none"` 每个样本一个数。
+        denominator: `"mean"` 改除以 `"samples"`（样本数，含被忽略的）或 `"weights"`（$\sum_n \alpha_{y_n}$）。
+
+    Raises:
+        ValueError: 形状不符；概率超出 [0, 1]；`alpha` 不是 `(C,)` 或为负；`gamma` 为负；`reduction` 不认识。
+        IndexError: 类别编号超出 0 到 C-1。
+        TypeError: 浮点的类别编号、整数的 one-hot、复数或非数值的输入。
+
+    出处：T.-Y. Lin 等, *Focal Loss for Dense Object Detection*, 2017, arXiv:1708.02002（二元）；这里把 sigmoid 换成 softmax。
+
+    Examples:
+        >>> import lossref
+        >>> loss = lossref.SoftmaxFocalLoss(gamma=2, reduction="none")
+        >>> z = [[2, 1, 0.1]] * 3
+        >>> loss(z, [0, 1, 2]).round(4).tolist()
+        [0.0485, 0.8132, 1.8828]
+        >>> loss.grad(z, [0, 1, 2]).sum(1).round(12).tolist()
+        [0.0, 0.0, 0.0]
+    """
+
+    def __init__(
+        self, alpha=None, gamma=2.0, *, ignore_index: int = -100, reduction: str = "mean", denominator: str | None = None
+    ):
+        super().__init__(None, ignore_index=ignore_index, reduction=reduction, denominator=denominator)
+        self.alpha = None if alpha is None else validate.weights("alpha", alpha)
+        if self.alpha is not None and self.alpha.ndim > 1:
+            raise ValueError(f"alpha must be a number or have shape (C,), one for each class; got shape {self.alpha.shape}")
+        self.gamma = validate.number("gamma", gamma, 0)
+        del self.weight, self.label_smoothing
+
+    label_smoothing = 0.0
+    mean_over = "kept"
+
+    def arguments(self):
+        return {"gamma": self.gamma}
+
+    def _class_weights(self, c):
+        if self.alpha is not None and self.alpha.shape not in ((), (c,)):
+            raise ValueError(f"alpha must have shape ({c},), one for each class of x; got {self.alpha.shape}")
+        return None if self.alpha is None else np.broadcast_to(self.alpha, (c,))
+
+    @staticmethod
+    def formula(m, p, q, l, gamma):  # noqa: E741
+        focus = q**gamma
+        rate = m.times(p, l / m.maximum(q, positive(0, q)))  # -p log p / (1-p): 1 at p = 1, where no power γ - 1 is
+        return Parts(
+            value=lambda: focus * l,
+            gradient=lambda: -focus * (1 + gamma * rate),
+            hessian=lambda: gamma * focus / m.maximum(q, positive(0, q)) * (m.times(p, 2 - l) + (gamma - 1) * p * rate),
         )

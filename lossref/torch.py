@@ -12,8 +12,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from . import bce, focal, kl, regression
-from ._elementary import Logistic
+from . import bce, ce, focal, kl, regression
+from ._classes import smooth
+from ._elementary import Distribution, Index, Logistic, Softmax
 from ._reduce import DENOMINATORS, denominator
 from ._validate import number, one_of
 
@@ -51,7 +52,7 @@ class Torch:
 
     @staticmethod
     def times(x, y):
-        return x * torch.where((x == 0) & torch.isinf(y), 0, y)
+        return x * torch.where((x == 0) & torch.isinf(y), 0, y) if isinstance(y, torch.Tensor) else x * y
 
     @staticmethod
     def xlogy(x, y):
@@ -67,6 +68,41 @@ class Torch:
 
     def logistic(self, z):
         return Logistic(self, z)
+
+    zeros_like = staticmethod(torch.zeros_like)
+
+    # along the last axis, which is kept
+
+    def softmax(self, x):
+        return Softmax(self, x)
+
+    @staticmethod
+    def huge(x):
+        return torch.finfo(x.dtype).max
+
+    @staticmethod
+    def argmax(x):
+        return x.argmax(-1, keepdim=True)
+
+    @staticmethod
+    def sum(x):
+        return x.sum(-1, keepdim=True)
+
+    @staticmethod
+    def pick(x, k):
+        return x.gather(-1, k)
+
+    @staticmethod
+    def put(x, k, values):
+        return x.scatter(-1, k, values)
+
+    @staticmethod
+    def sum_except(x, k):
+        return x.scatter(-1, k, 0.0).sum(-1, keepdim=True)
+
+    @staticmethod
+    def classes(x):
+        return torch.arange(x.shape[-1], device=x.device)
 
 
 TORCH = Torch()
@@ -148,30 +184,114 @@ def _plain() -> bool:
     return not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is None
 
 
-class Elementwise(nn.Module):
+class RowTerm(torch.autograd.Function):
+    """The loss of each row of ``x``, for a target with masses ``a``: of class ``y``, or of every class (``y`` None).
+
+    Backward is the gradient's formula, written in differentiable operations: the second derivative is torch's.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, y, a, how):
+        return how(TORCH, x, _target(y, a)).value().squeeze(-1)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.how = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def derivatives(ctx):
+        x, y, a = ctx.saved_tensors
+        return (
+            lambda: ctx.how(TORCH, x, _target(y, a)).gradient(),
+            lambda: ctx.how(TORCH, x, Each(TORCH, a)).value(),
+        )
+
+    @staticmethod
+    def backward(ctx, g):
+        by_x, by_a = RowTerm.derivatives(ctx)
+        g = g.unsqueeze(-1)
+        wanted = ctx.needs_input_grad
+        return g * by_x() if wanted[0] else None, None, g * by_a() if wanted[2] else None, None
+
+
+class ForwardRowTerm(RowTerm):
+    """The same with forward-mode derivatives, which torch's compiler cannot trace."""
+
+    @staticmethod
+    def jvp(ctx, x_t, y_t, a_t, _):
+        by_x, by_a = RowTerm.derivatives(ctx)
+        terms = [t * by() for t, by in ((x_t, by_x), (a_t, by_a)) if t is not None]
+        return sum(terms[1:], terms[0]).sum(-1)
+
+
+class Each(Distribution):
+    """Every class by itself: what the loss would be if it had all the mass, which is the derivative by its mass."""
+
+    def total(self, terms):
+        return terms
+
+
+def _target(y, a):
+    return Distribution(TORCH, a) if y is None else Index(TORCH, y, a)
+
+
+class Loss(nn.Module):
+    """What all modules share: torch's arguments for reduction, the dtype of the result, checks of values."""
+
     loss: type  # the NumPy loss with the formula
+    denominators: tuple
 
     def __init__(self, weight=None, reduction="mean", denominator=None, legacy=(None, None)):
         super().__init__()
         if legacy != (None, None):
             reduction = torch.nn._reduction.legacy_get_string(*legacy)
         one_of("reduction", reduction, self.loss.reductions)
-        one_of("denominator", denominator, (None, *DENOMINATORS))
+        one_of("denominator", denominator, self.denominators)
         self.register_buffer("weight", weight)
-        if weight is None:
-            # torch's modules without weights have no such entry in their state, so that theirs loads here
-            self._non_persistent_buffers_set.add("weight")
         self.reduction = reduction
         self.denominator = denominator
-
-    target_range = property(lambda self: self.loss.target_range)
 
     def arguments(self):
         return {}
 
-    def forward(self, input, target):
+    def extra_repr(self):
+        shown = {k: v for k, v in vars(self).items() if k[0] != "_" and k != "training" and v is not None}
+        return ", ".join(f"{k}={v!r}" for k, v in shown.items())
+
+    @staticmethod
+    def _input(input):
+        """The input in the precision of the computation, and the dtype of the result."""
         if not input.is_floating_point():
             raise TypeError(f"input must be a floating-point tensor; got {input.dtype}")
+        if input.dtype not in (torch.float16, torch.bfloat16):
+            return input, input.dtype
+        # half precision is computed in single, and under autocast stays there, as torch's losses do
+        autocast = torch.is_autocast_enabled(input.device.type)
+        return input.float(), torch.float32 if autocast else input.dtype
+
+    @staticmethod
+    def _look(tensor) -> bool:
+        """Whether values may be looked at: not traced, not wrapped by torch.func, not on a device to wait for."""
+        return tensor.device.type == "cpu" and _plain()
+
+    def _mean(self, total, n):
+        if not isinstance(n, torch.Tensor):
+            return total / n if n else total * math.nan
+        empty = n == 0  # then the mean is nan, and pulls at nothing
+        return total / n.masked_fill(empty, 1) + torch.zeros_like(total).masked_fill(empty, math.nan)
+
+
+class Elementwise(Loss):
+    denominators = (None, *DENOMINATORS)
+    target_range = property(lambda self: self.loss.target_range)
+
+    def forward(self, input, target):
+        """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
+        x, dtype = self._input(input)
         if target.is_complex():
             raise TypeError(f"target must hold real numbers; got {target.dtype}")
         if input.shape != target.shape:
@@ -179,36 +299,97 @@ class Elementwise(nn.Module):
                 f"target must have the shape of input, {tuple(input.shape)}; got {tuple(target.shape)} "
                 "(shapes are never broadcast silently)"
             )
-        dtype = input.dtype
-        if dtype in (torch.float16, torch.bfloat16):
-            input = input.float()  # half precision is computed in single
-        target = target.to(input.dtype)
+        y = target.to(x.dtype)
         weight, extra = self.weight, getattr(self, "pos_weight", None)
         for name, tensor in (("weight", weight), ("pos_weight", extra)):
-            if tensor is not None and not _broadcasts(tensor.shape, input.shape):
+            if tensor is not None and not _broadcasts(tensor.shape, x.shape):
                 raise ValueError(
-                    f"{name} must broadcast to the shape of input, {tuple(input.shape)}; got shape {tuple(tensor.shape)}"
+                    f"{name} must broadcast to the shape of input, {tuple(x.shape)}; got shape {tuple(tensor.shape)}"
                 )
-        weight, extra = (None if t is None else t.to(input.dtype) for t in (weight, extra))
-        plain = _plain()
-        if plain and input.device.type == "cpu":  # elsewhere, looking at a value makes the host wait
-            _check("input", input, *self.loss.input_range)
-            _check("target", target, *self.target_range)
+        weight, extra = (None if t is None else t.to(x.dtype) for t in (weight, extra))
+        if self._look(x):
+            _check("input", x, *self.loss.input_range)
+            _check("target", y, *self.target_range)
         term = Term if torch.compiler.is_compiling() else ForwardTerm
-        value = term.apply(input, target, extra, partial(self.loss.formula, **self.arguments()), 0, 0)
+        value = term.apply(x, y, extra, partial(self.loss.formula, **self.arguments()), 0, 0)
         if weight is not None:
             value = value * weight
         if self.reduction != "none":
             value = value.sum()
         if self.reduction in ("mean", "batchmean"):
             kind = "samples" if self.reduction == "batchmean" else self.denominator or self.loss.mean_over
-            n = denominator(TORCH, kind, input.shape, weight, target)
-            value = value / n if isinstance(n, torch.Tensor) or n else value * math.nan
+            value = self._mean(value, denominator(TORCH, kind, x.shape, weight, y))
         return value.to(dtype)
 
-    def extra_repr(self):
-        shown = {k: v for k, v in vars(self).items() if k[0] != "_" and k != "training" and v is not None}
-        return ", ".join(f"{k}={v!r}" for k, v in shown.items())
+
+class Classes(Loss):
+    denominators = (None, "samples", "weights")
+    label_smoothing = 0.0
+
+    def _class_weights(self, x):
+        return self.weight
+
+    def forward(self, input, target):
+        """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
+        x, dtype = self._input(input)
+        if x.dim() == 0:
+            raise ValueError("input must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
+        axis = min(1, x.dim() - 1)
+        c, samples = x.shape[axis], (*x.shape[:axis], *x.shape[axis + 1 :])
+        weight = self._class_weights(x)
+        if weight is not None:
+            if weight.shape != (c,):
+                raise ValueError(f"weight must have shape ({c},), one for each class of input; got {tuple(weight.shape)}")
+            weight = weight.to(x.dtype)
+        whole = not target.is_floating_point() and not target.is_complex() and target.dtype != torch.bool
+        hard = whole and target.shape == samples
+        if not hard and not (target.is_floating_point() and target.shape == x.shape):
+            wrong_shape = target.shape not in (samples, x.shape) and (whole or target.is_floating_point())
+            raise (ValueError if wrong_shape else TypeError)(
+                f"target must hold class indices (integers of shape {samples}) or probabilities (floats of the shape of "
+                f"input, {tuple(x.shape)}); got {target.dtype} and shape {tuple(target.shape)}"
+            )
+        look = self._look(x)
+        if look:
+            _check("input", x, *self.loss.input_range)
+        rows = x.movedim(axis, -1).reshape(-1, c)
+        kept = None
+        if hard:
+            y = target.reshape(-1).long()
+            kept = y != self.ignore_index
+            if look and y.numel():
+                outside = y[kept & ((y < 0) | (y >= c))]
+                if outside.numel():
+                    raise IndexError(f"target must hold class indices in [0, {c - 1}]; got {outside[0].item()}")
+            y = y.masked_fill(~kept, 0).unsqueeze(-1)
+            a = torch.ones_like(y, dtype=x.dtype) if weight is None else weight[y]
+            mass = kept.to(x.dtype) if weight is None else a.squeeze(-1) * kept
+            if self.label_smoothing:
+                a = smooth(torch.zeros_like(rows).scatter(-1, y, 1.0), self.label_smoothing, weight)
+                y = None
+        else:
+            if look:
+                _check("target", target, 0.0, 1.0)
+            y, a = None, target.to(x.dtype).movedim(axis, -1).reshape(-1, c)
+            mass = a if weight is None else a * weight
+            a = smooth(a, self.label_smoothing, weight)
+        how = partial(_with_formula, self.loss.parts, partial(self.loss.formula, **self.arguments()))
+        term = RowTerm if torch.compiler.is_compiling() else ForwardRowTerm
+        value = term.apply(rows, y, a, how)
+        if kept is not None:
+            value = torch.where(kept, value, 0)
+        if self.reduction == "none":
+            return value.reshape(samples).to(dtype)
+        value = value.sum()
+        if self.reduction == "mean":
+            kind = self.denominator or (self.loss.mean_over if hard else "samples")
+            n = math.prod(samples) if kind == "samples" else kept.sum() if kind == "kept" else TORCH.total(mass)
+            value = self._mean(value, n)
+        return value.to(dtype)
+
+
+def _with_formula(parts, formula, m, x, target):
+    return parts(m, formula, x, target)
 
 
 def _broadcasts(shape, onto) -> bool:
@@ -305,3 +486,41 @@ class SigmoidFocalLoss(Elementwise):
 
     def arguments(self):
         return {"alpha": self.alpha, "gamma": self.gamma}
+
+
+class CrossEntropyLoss(Classes):
+    loss = ce.CrossEntropyLoss
+
+    def __init__(
+        self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0,
+        *, denominator=None,
+    ):  # fmt: skip
+        super().__init__(weight, reduction, denominator, (size_average, reduce))
+        self.ignore_index = ignore_index
+        self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
+
+
+class NLLLoss(Classes):
+    loss = ce.NLLLoss
+
+    def __init__(
+        self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", *, denominator=None
+    ):
+        super().__init__(weight, reduction, denominator, (size_average, reduce))
+        self.ignore_index = ignore_index
+
+
+class SoftmaxFocalLoss(Classes):
+    loss = focal.SoftmaxFocalLoss
+
+    def __init__(self, alpha=None, gamma=2.0, *, ignore_index=-100, reduction="mean", denominator=None):
+        super().__init__(None, reduction, denominator)
+        self.register_buffer("alpha", None if alpha is None else torch.as_tensor(alpha))
+        self.gamma = number("gamma", gamma, 0)
+        self.ignore_index = ignore_index
+
+    def arguments(self):
+        return {"gamma": self.gamma}
+
+    def _class_weights(self, x):
+        return None if self.alpha is None else self.alpha.expand(x.shape[min(1, x.dim() - 1)])

@@ -87,10 +87,11 @@ def first_case(name):
     return next(case for case in CASES if case.loss == name)
 
 
+NAMES = sorted({case.loss for case in CASES})
 FLAT = {"L1Loss", "KLDivLoss"}  # their Hessian is 0: there is nothing to lose
 WRONG = {
     f"{name}-{label}": (name, change, by)
-    for name in lossref.LOSSES
+    for name in NAMES
     for label, (change, by) in ALWAYS.items()
     if not (label == "zero hessian" and name in FLAT)
 }
@@ -113,7 +114,7 @@ def test_wrong_formula_is_refused(name, change):
     assert "exact" in refusals(first_case(name), mutant(lossref.LOSSES[name], change))
 
 
-@pytest.mark.parametrize("name", list(lossref.LOSSES))
+@pytest.mark.parametrize("name", NAMES)
 def test_lost_denominator_is_refused(name):
     class Mutant(lossref.LOSSES[name]):
         def _evaluate(self, x, y, **asked):
@@ -123,6 +124,6 @@ def test_lost_denominator_is_refused(name):
     assert refusals(first_case(name), Mutant) >= {"differences", "torch"}
 
 
-@pytest.mark.parametrize("name", list(lossref.LOSSES))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_loss_itself_is_not_refused(name):
     assert refusals(first_case(name), lossref.LOSSES[name]) == set()

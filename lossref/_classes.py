@@ -1,0 +1,240 @@
+"""What every loss over classes has: targets of two kinds, class weights, ignored samples, and one pass over rows.
+
+A loss file adds the mathematics of one class: ``formula(m, p, q, l, **arguments)``, with ``q = 1 - p`` and
+``l = -log p``, gives the term of a class with probability p and its two derivatives by log p. What softmax adds to
+that, ∂(log p_c)/∂x_j = δ_cj - p_j, stands once in ``_elementary.py``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import _validate as validate
+from ._base import Parts
+from ._elementary import Distribution, Index
+from ._numpy import NUMPY
+from ._tiles import rows
+
+
+def parts(m, formula, x, target, scale=1.0) -> Parts:
+    """Value (rows, 1), and times ``scale`` gradient (rows, C) and Hessian (rows, C, C), of a loss of softmax(x)."""
+    s = m.softmax(x)
+    of_class = formula(m, s.p(target), s.q(target), s.surprisal(target))
+    return Parts(
+        value=lambda: target.total(of_class.value()),
+        gradient=lambda: target.pull(s, of_class.gradient() * scale),
+        hessian=lambda: target.bend(s, of_class.gradient() * scale, of_class.hessian() * scale),
+    )
+
+
+class Classes:
+    """A loss of a distribution over C classes, which lie on axis 1 (axis 0 of one-dimensional input)."""
+
+    input_range = (-np.inf, np.inf)
+    reductions = ("none", "mean", "sum")
+    denominators = (None, "samples", "weights")
+    mean_over = "weights"  # what torch divides a mean over class indices by; probabilities it divides by the samples
+    parts = staticmethod(parts)
+
+    def __init__(
+        self, weight=None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0,
+        denominator: str | None = None,
+    ):  # fmt: skip
+        validate.one_of("reduction", reduction, self.reductions)
+        validate.one_of("denominator", denominator, self.denominators)
+        if weight is not None:
+            weight = validate.weights("weight", weight)
+            if weight.ndim != 1:
+                raise ValueError(f"weight must have shape (C,), one for each class; got shape {weight.shape}")
+        if isinstance(ignore_index, bool) or not isinstance(ignore_index, (int, np.integer)):
+            raise TypeError(f"ignore_index must be an integer; got {ignore_index!r}")
+        self.weight = weight
+        self.ignore_index = int(ignore_index)
+        self.reduction = reduction
+        self.label_smoothing = validate.number("label_smoothing", label_smoothing, 0, 1)
+        self.denominator = denominator
+
+    @staticmethod
+    def formula(m, p, q, l, **arguments) -> Parts:  # noqa: E741
+        raise NotImplementedError
+
+    def arguments(self) -> dict[str, Any]:
+        return {}
+
+    def __call__(self, x, y):
+        """损失。
+
+        `x` 的形状是 `(C,)`、`(N, C)` 或 `(N, C, d1, …)`，类别在轴 1 上。`y` 或者是类别编号（任意整数 dtype，形状是 `x` 去掉
+        类别轴），或者是每一类的概率（浮点，形状同 `x`）。`reduction="none"` 时返回每个样本的损失，否则返回标量。
+
+        结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出（被忽略的样本除外）。
+        空批次、全部样本被忽略或权重之和为 0 时，`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`，梯度是 0。
+        """
+        return self._evaluate(x, y, value=True)[0]
+
+    def grad(self, x, y, out=None):
+        """归约后的损失对 `x` 的梯度，形状与 `x` 相同；`reduction="none"` 时是每个样本的损失对自己那一行的梯度。
+
+        `out`：写入梯度的数组，形状和 dtype 与 `x` 相同，可以就是 `x`；抛出错误后其内容不定。
+        """
+        return self._evaluate(x, y, derivative="gradient", out=out)[1]
+
+    def hess(self, x, y):
+        """归约后的损失的黑塞矩阵：每个样本一个 `C×C` 的块，形状 `(N, d1, …, C, C)`；不同样本之间的二阶导数都是 0。"""
+        return self._evaluate(x, y, derivative="hessian")[1]
+
+    def hess_diag(self, x, y):
+        """`hess` 的对角线，形状与 `x` 相同。"""
+        x = validate.floating("x", x)
+        diagonal = np.diagonal(self.hess(x, y), axis1=-2, axis2=-1)
+        return np.ascontiguousarray(np.moveaxis(diagonal, -1, min(1, x.ndim - 1)))
+
+    def value_and_grad(self, x, y, out=None):
+        """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
+        return self._evaluate(x, y, value=True, derivative="gradient", out=out)
+
+    def __repr__(self):
+        shown = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if v is not None)
+        return f"{type(self).__name__}({shown})"
+
+    # -- one pass ------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
+        x = validate.floating("x", x)
+        y, hard = self._target(x, y)
+        shape = (x.shape[0] if x.ndim > 1 else 1, x.shape[min(1, x.ndim - 1)], math.prod(x.shape[2:]))
+        compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
+        weight = self._class_weights(shape[1])
+        weight = None if weight is None else weight.astype(compute)
+        formula = self._formula()
+        scale, pull = self._scale(shape, y, hard)
+        samples = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
+
+        values = np.empty((shape[0], shape[2]), x.dtype) if value and self.reduction == "none" else None
+        derivatives = result = None
+        if derivative == "gradient":
+            result = validate.gradient_buffer(out, x.shape, x.dtype)
+            if out is not None and np.may_share_memory(result, x) and result is not x:
+                x = x.copy()  # a block written must not be one that is read later
+            derivatives = result if result.flags.c_contiguous else np.empty(x.shape, x.dtype)
+        elif derivative == "hessian":
+            result = derivatives = np.empty((*samples, shape[1], shape[1]), x.dtype)
+
+        x3 = x.reshape(shape)
+        y3 = y.reshape((shape[0], shape[2]) if hard else shape)
+        d3 = None if derivatives is None else derivatives.reshape(
+            shape if derivative == "gradient" else (shape[0], shape[2], shape[1], shape[1])
+        )
+        total = 0.0
+        with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
+            for n, d in rows(shape) if x.size else ():
+                block = _flat(x3[n, :, d]).astype(compute, copy=False)
+                validate.within("x", block, *self.input_range)
+                target, ignored = self._rows(block, y3[n, d] if hard else y3[n, :, d], hard, weight, compute)
+                of_rows = self.parts(NUMPY, formula, block, target, pull)
+                if value:
+                    v = of_rows.value()[:, 0]
+                    v = v if ignored is None else np.where(ignored, 0, v)
+                    if values is None:
+                        total += np.sum(v, dtype=np.float64)
+                    else:
+                        values[n, d] = v.reshape(values[n, d].shape)
+                if derivative:
+                    g = getattr(of_rows, derivative)()
+                    if ignored is not None:
+                        g[ignored] = 0
+                    if derivative == "gradient":
+                        where = d3[n, :, d]
+                        where[...] = g.reshape(where.shape[0], where.shape[2], shape[1]).transpose(0, 2, 1)
+                    else:
+                        where = d3[n, d]
+                        where[...] = g.reshape(where.shape)
+            v = None
+            if value:
+                v = x.dtype.type(total * scale) if values is None else values.reshape(samples)[()]
+        if derivatives is not result:
+            result[...] = derivatives
+        return v, result
+
+    def _formula(self):
+        arguments = self.arguments()
+        return lambda m, p, q, l: self.formula(m, p, q, l, **arguments)  # noqa: E741
+
+    def _class_weights(self, c):
+        if self.weight is not None and self.weight.shape != (c,):
+            raise ValueError(f"weight must have shape ({c},), one for each class of x; got {self.weight.shape}")
+        return self.weight
+
+    def _target(self, x, y):
+        """The target as an array, and whether it holds class indices."""
+        y = validate.numeric("y", y)
+        if x.ndim == 0:
+            raise ValueError("x must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
+        c = x.shape[min(1, x.ndim - 1)]
+        self._class_weights(c)
+        indices = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
+        if y.dtype.kind in "iu" and y.shape == indices:
+            outside = (y != self.ignore_index) & ((y < 0) | (y >= c))
+            if outside.any():
+                raise IndexError(f"y must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}")
+            return y, True
+        if y.dtype.kind == "f" and y.shape == x.shape:
+            validate.within("y", y, 0.0, 1.0)
+            return y, False
+        wanted = f"class indices (integers of shape {indices}) or probabilities (floats of the shape of x, {x.shape})"
+        raise (ValueError if y.dtype.kind in "iuf" and y.shape not in (indices, x.shape) else TypeError)(
+            f"y must hold {wanted}; got dtype {y.dtype} and shape {y.shape}"
+        )
+
+    def _rows(self, x, y, hard, weight, compute):
+        """The target of a block of rows, and which of them are to be ignored (None: none is)."""
+        ignored = None
+        if hard:
+            y = y.reshape(-1, 1).astype(np.intp, copy=False)
+            missing = y == self.ignore_index
+            if missing.any():
+                ignored, y = missing[:, 0], np.where(missing, 0, y)
+            if not self.label_smoothing:
+                a = np.ones(y.shape, compute) if weight is None else weight[y]
+                return Index(NUMPY, y, a), ignored
+            a = np.zeros(x.shape, compute)
+            np.put_along_axis(a, y, 1, -1)
+        else:
+            a = _flat(y).astype(compute, copy=False)
+        return Distribution(NUMPY, smooth(a, self.label_smoothing, weight)), ignored
+
+    def _scale(self, shape, y, hard):
+        """What the sum of values, and what gradients, are multiplied by."""
+        if self.reduction != "mean":
+            return 1.0, 1.0
+        weight = self._class_weights(shape[1])
+        kind = self.denominator or (self.mean_over if hard else "samples")
+        if kind == "samples":
+            n = shape[0] * shape[2]
+        elif hard:
+            kept = y[y != self.ignore_index]
+            n = kept.size if weight is None or kind == "kept" else float(np.sum(weight[kept], dtype=np.float64))
+        else:
+            w = 1 if weight is None else weight.reshape(-1, *[1] * (y.ndim - 2))
+            n = float(np.sum(w * y, dtype=np.float64))
+        if n == 0:
+            cause = "an empty batch" if shape[0] * shape[2] == 0 else "samples all ignored or of weight 0"
+            warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
+            return math.nan, 0.0
+        return 1.0 / n, 1.0 / n
+
+
+def smooth(a, epsilon, weight):
+    """(1-ε) of the target and ε spread over all classes, each class then times its weight."""
+    if epsilon:
+        a = (1 - epsilon) * a + epsilon / a.shape[-1]
+    return a if weight is None else a * weight
+
+
+def _flat(block):
+    """(samples, classes, places) -> (samples·places, classes); a copy, of the block only, if there are several places."""
+    return block.transpose(0, 2, 1).reshape(-1, block.shape[1])
