@@ -17,12 +17,13 @@ def page_checks(
     updates: dict[int, tuple[int, list[str]]] | None = None,
     memo: Memo | None = None,
     formulas: bool = True,
+    prove: bool = False,
 ) -> list[Check]:
     """Every claim of a page as a check.
 
     `cited` gathers the keys of the quotations used; with `updates`, wrong outputs are noted there instead of
     failing; `memo` keeps what code gave, for the next reading of nearly the same page; `formulas=False`
-    leaves formulas out.
+    leaves formulas out; with `prove`, those that hold are tried symbolically too.
     """
     session = Session(page, memo)
     # Numbers first: they bind names for the code below them.
@@ -31,5 +32,5 @@ def page_checks(
         from lossref.pagecheck.formula import formula_checks
         from lossref.pagecheck.ties import tie_checks
 
-        checks += formula_checks(page, session) + tie_checks(page)
+        checks += formula_checks(page, session, prove) + tie_checks(page)
     return sorted(checks, key=lambda check: (check.location.line, check.location.column))

@@ -3,7 +3,7 @@
     pytest docs/losses/bce.md          one page
     pytest                             all pages and all tests
     pytest --update-docs               rewrite the `#>` outputs that differ, and nothing else
-    pytest --pagecheck-report=FILE     write what was checked, and how, as JSON
+    pytest --pagecheck-report          write what was checked, and how, for the site's page 验证报告
 
 Pages are README.md and the .md files under docs/.  A failure is printed as `docs/losses/bce.md:LINE:COLUMN:
 …`.
@@ -12,6 +12,7 @@ Pages are README.md and the .md files under docs/.  A failure is printed as `doc
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import platform
@@ -53,6 +54,9 @@ class Run:
         return self.quoted
 
 
+# Where the site looks for the report (tools/verification.py).
+REPORT = ".cache/pagecheck.json"
+
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 
@@ -62,7 +66,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-docs", action="store_true", help="rewrite the outputs (#> lines) on pages that differ"
     )
     group.addoption(
-        "--pagecheck-report", metavar="FILE", help="write what was checked on each page to FILE, as JSON"
+        "--pagecheck-report",
+        metavar="FILE",
+        nargs="?",
+        const=REPORT,
+        help=f"prove what can be proved, and write what was checked on each page to FILE ({REPORT})",
     )
     group.addoption(
         "--pagecheck-timeout",
@@ -124,7 +132,7 @@ class PageFile(pytest.File):
         try:
             with time_limit(3 * run.seconds, run.stderr):
                 page = read_page(self.path, run.root)
-                checks = page_checks(page, run.records(), run.cited, updates)
+                checks = page_checks(page, run.records(), run.cited, updates, prove=run.report is not None)
         except PageError as problem:
             checks = [_failing(problem)]
         except TimeLimit:
@@ -238,6 +246,8 @@ def report(run: Run) -> dict:
                 "column": check.location.column,
                 "kind": check.kind,
                 "label": label or "failed",
+                "name": check.name,
+                **({"tex": " ".join(check.tex.split())} if check.tex else {}),
             }
         )
     quoted = {
@@ -249,7 +259,8 @@ def report(run: Run) -> dict:
     for name in ("numpy", "torch", "mpmath"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-    return {"versions": versions, "pages": pages, "quoted": quoted}
+    today = datetime.date.today().isoformat()
+    return {"date": today, "versions": versions, "pages": pages, "quoted": quoted}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -54,6 +54,7 @@ class Check:
     location: Location
     name: str
     run: Callable[[], str]
+    tex: str = ""  # the whole formula that a formula's check is part of
 
 
 @dataclass(frozen=True)

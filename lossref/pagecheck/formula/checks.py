@@ -313,7 +313,7 @@ def _check(page: Page, math: Math, run, statement: Statement | None = None) -> C
         except ArithmeticError as error:
             raise page_error(page, math, FormulaError(f"cannot be evaluated: {error}", start)) from None
 
-    return Check("formula", page.at(math.start + start), name[:60], checked)
+    return Check("formula", page.at(math.start + start), name[:60], checked, math.tex)
 
 
 def _raise(error: FormulaError):
