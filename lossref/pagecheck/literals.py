@@ -23,20 +23,20 @@ NUMBER = re.compile(
     rf"""(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)
     (?:
         (?P<text>\d+(?:\.\d+){{2,}}(?:[a-z]+\d+)?|\d{{4}}-\d\d-\d\d(?!\d))          # a version, a date
-      | (?P<sign>{_SIGN}\s?)?
+      | (?P<sign>{_SIGN}[ ]?)?
         (?:
             (?P<top>\d+)/(?P<bottom>\d+)(?![\d./])                              # 1/4
           | (?P<base>\d+)(?P<power>{_POWER})                                     # 10⁻³, 2^24
           | (?P<body>{_BODY})
-            (?:[eE](?P<exponent>[-+−]?\d+)|\s?[×xX*·]\s?10(?P<scale>{_POWER}))?
+            (?:[eE](?P<exponent>[-+−]?\d+)|[ ]?[×xX*·][ ]?10(?P<scale>{_POWER}))?
         )
-        (?P<unit>\s?[%％‰]|\s?[万亿](?![一分]))?
+        (?P<unit>[ ]?[%％‰]|[ ]?[万亿](?![一分]))?
     )(?![A-Za-z0-9])(?!_[A-Za-z0-9])""",
     re.X,
 )
 APPROXIMATELY = re.compile(r"(?:(?<![节契公合条制])约为?|(?<![最附])近|≈|(?<!\d)~|差不多|大概)[\s*_`$]*$")
 _APPROX_AFTER = re.compile(r"[\s*_`$]*(?:左右|上下)")
-_UNITS = {"%": ("0.01", -2), "％": ("0.01", -2), "‰": ("0.001", -3), "万": ("1e4", 4), "亿": ("1e8", 8)}
+_UNITS = {"%": "0.01", "％": "0.01", "‰": "0.001", "万": "1e4", "亿": "1e8"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Number:
 def find_numbers(text: str, start: int = 0) -> list[Number]:
     """The numbers in a text whose other matters are blanked; offsets are shifted by `start`."""
     found = []
-    for match in NUMBER.finditer(text):
+    for match in NUMBER.finditer(text) if re.search(r"\d", text) else ():
         begin = match.start()
         signed = match["sign"] or ""
         # `3-5` and `x−1`: a dash behind a digit, letter or bracket is no sign of the number behind it.
@@ -111,7 +111,7 @@ def _number(match: re.Match, start: int, end: int, text: str, signed: str, appro
     )
     unit = (match["unit"] or "").strip()
     if unit:
-        factor = Fraction(_UNITS[unit][0])
+        factor = Fraction(_UNITS[unit])
         value, integer = value * factor, integer and factor > 1
         step = step * factor if step is not None else None
     if approx and value:

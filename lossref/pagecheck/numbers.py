@@ -222,7 +222,11 @@ def _stands_in(said: str, code: str) -> bool:
 
 
 def _blank_numbers(text: str) -> str:
-    return NUMBER.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    # Only in lines with a digit: most of a page has none, and the pattern is tried at every character.
+    return "\n".join(
+        NUMBER.sub(lambda match: " " * len(match[0]), line) if re.search(r"\d", line) else line
+        for line in text.split("\n")
+    )
 
 
 def _blank_categories(text: str) -> str:
