@@ -29,6 +29,8 @@ class Elementwise:
 
     input_range = (-np.inf, np.inf)
     target_range = (-np.inf, np.inf)
+    names = ("x", "y")  # what errors call the arguments; lossref.torch has torch's names
+    warns = True
     reductions = ("none", "mean", "sum")
     mean_over = "elements"  # what torch divides a mean by
 
@@ -79,16 +81,17 @@ class Elementwise:
         return f"{type(self).__name__}({shown})"
 
     def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
-        x = validate.floating("x", x)
-        y = validate.numeric("y", y)
-        validate.same_shape("y", y, "x", x.shape)
+        x_name, y_name = self.names
+        x = validate.floating(x_name, x)
+        y = validate.numeric(y_name, y)
+        validate.same_shape(y_name, y, x_name, x.shape)
         compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
 
         arguments = self.arguments()
         arrays = {k: v for k, v in arguments.items() if isinstance(v, np.ndarray)}
         for name, a in {**arrays, "weight": self.weight}.items():
             if a is not None:
-                validate.broadcastable(name, a, "x", x.shape)
+                validate.broadcastable(name, a, x_name, x.shape)
         reads = [x, y, *arrays.values(), *([] if self.weight is None else [self.weight])]
 
         reduced = self.reduction != "none"
@@ -101,8 +104,8 @@ class Elementwise:
 
         def step(x, y, *rest):
             nonlocal total
-            validate.within("x", x, *self.input_range)
-            validate.within("y", y, *self.target_range)
+            validate.within(x_name, x, *self.input_range)
+            validate.within(y_name, y, *self.target_range)
             rest = list(rest)
             local = dict(arguments)
             for name in arrays:
@@ -139,6 +142,7 @@ class Elementwise:
         n = denominator(NUMPY, kind, x.shape, self.weight, y)
         if n == 0:
             cause = "an empty batch" if x.size == 0 else "terms whose weights add up to 0"
-            warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
+            if self.warns:
+                warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
             return np.nan
         return 1.0 / float(n)

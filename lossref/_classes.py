@@ -34,6 +34,8 @@ def parts(m, formula, x, target, scale=1.0) -> Parts:
 class Classes:
     """A loss of a distribution over C classes, which lie on axis 1 (axis 0 of one-dimensional input)."""
 
+    names = ("x", "y")  # what errors call the arguments; lossref.torch has torch's names
+    warns = True
     input_range = (-np.inf, np.inf)
     reductions = ("none", "mean", "sum")
     denominators = (None, "samples", "weights")
@@ -104,7 +106,7 @@ class Classes:
     # -- one pass ------------------------------------------------------------------------------------------------
 
     def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
-        x = validate.floating("x", x)
+        x = validate.floating(self.names[0], x)
         y, hard = self._target(x, y)
         shape = (x.shape[0] if x.ndim > 1 else 1, x.shape[min(1, x.ndim - 1)], math.prod(x.shape[2:]))
         compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
@@ -133,7 +135,7 @@ class Classes:
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             for n, d in rows(shape) if x.size else ():
                 block = _flat(x3[n, :, d]).astype(compute, copy=False)
-                validate.within("x", block, *self.input_range)
+                validate.within(self.names[0], block, *self.input_range)
                 target, ignored = self._rows(block, y3[n, d] if hard else y3[n, :, d], hard, weight, compute)
                 of_rows = self.parts(NUMPY, formula, block, target, pull)
                 if value:
@@ -166,28 +168,29 @@ class Classes:
 
     def _class_weights(self, c):
         if self.weight is not None and self.weight.shape != (c,):
-            raise ValueError(f"weight must have shape ({c},), one for each class of x; got {self.weight.shape}")
+            raise ValueError(f"weight must have shape ({c},), one for each class of {self.names[0]}; got {self.weight.shape}")
         return self.weight
 
     def _target(self, x, y):
         """The target as an array, and whether it holds class indices."""
-        y = validate.numeric("y", y)
+        x_name, y_name = self.names
+        y = validate.numeric(y_name, y)
         if x.ndim == 0:
-            raise ValueError("x must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
+            raise ValueError(f"{x_name} must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
         c = x.shape[min(1, x.ndim - 1)]
         self._class_weights(c)
         indices = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
         if y.dtype.kind in "iu" and y.shape == indices:
             outside = (y != self.ignore_index) & ((y < 0) | (y >= c))
             if outside.any():
-                raise IndexError(f"y must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}")
+                raise IndexError(f"{y_name} must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}")
             return y, True
         if y.dtype.kind == "f" and y.shape == x.shape:
-            validate.within("y", y, 0.0, 1.0)
+            validate.within(y_name, y, 0.0, 1.0)
             return y, False
-        wanted = f"class indices (integers of shape {indices}) or probabilities (floats of the shape of x, {x.shape})"
+        wanted = f"class indices (integers of shape {indices}) or probabilities (floats of the shape of {x_name}, {x.shape})"
         raise (ValueError if y.dtype.kind in "iuf" and y.shape not in (indices, x.shape) else TypeError)(
-            f"y must hold {wanted}; got dtype {y.dtype} and shape {y.shape}"
+            f"{y_name} must hold {wanted}; got dtype {y.dtype} and shape {y.shape}"
         )
 
     def _rows(self, x, y, hard, weight, compute):
@@ -223,7 +226,8 @@ class Classes:
             n = float(np.sum(w * y, dtype=np.float64))
         if n == 0:
             cause = "an empty batch" if shape[0] * shape[2] == 0 else "samples all ignored or of weight 0"
-            warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
+            if self.warns:
+                warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
             return math.nan, 0.0
         return 1.0 / n, 1.0 / n
 

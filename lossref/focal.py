@@ -127,7 +127,7 @@ class SoftmaxFocalLoss(Classes):
 
     def _class_weights(self, c):
         if self.alpha is not None and self.alpha.shape not in ((), (c,)):
-            raise ValueError(f"alpha must have shape ({c},), one for each class of x; got {self.alpha.shape}")
+            raise ValueError(f"alpha must have shape ({c},), one for each class of {self.names[0]}; got {self.alpha.shape}")
         return None if self.alpha is None else np.broadcast_to(self.alpha, (c,))
 
     @staticmethod

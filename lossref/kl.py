@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from ._base import Elementwise, Parts
 
@@ -39,15 +39,13 @@ class KLDivLoss(Elementwise):
         0.0
     """
 
-    input_range = (-np.inf, 0.0)
-    target_range = (0.0, 1.0)
+    input_range = (-math.inf, 0.0)
+    target_range = property(lambda self: (-math.inf, 0.0) if self.log_target else (0.0, 1.0))
     reductions = ("none", "mean", "batchmean", "sum")
 
     def __init__(self, *, reduction: str = "mean", log_target: bool = False, weight=None, denominator: str | None = None):
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.log_target = bool(log_target)
-        if self.log_target:
-            self.target_range = (-np.inf, 0.0)
 
     def arguments(self):
         return {"log_target": self.log_target}

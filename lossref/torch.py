@@ -184,6 +184,44 @@ def _plain() -> bool:
     return not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is None
 
 
+class Pass(torch.autograd.Function):
+    """Value and gradient in the one pass over tiles that NumPy makes, on the tensors' own memory.
+
+    What is kept for backward is the gradient; it is scaled in place and given away, unless the graph is to be kept.
+    """
+
+    @staticmethod
+    def forward(ctx, input, target, module):
+        ctx.save_for_backward(input, target)
+        ctx.module = module
+        loss, x, y = module.on_numpy(), input.detach().numpy(), target.detach().numpy()
+        if not input.requires_grad:
+            return torch.as_tensor(loss(x, y))
+        ctx.gradient = torch.empty(input.shape, dtype=input.dtype)
+        value, _ = loss.value_and_grad(x, y, out=ctx.gradient.numpy())
+        return torch.as_tensor(value)
+
+    @staticmethod
+    def backward(ctx, g):
+        input, target = ctx.saved_tensors
+        if torch.is_grad_enabled():  # backward is itself to be differentiated
+            value = ctx.module.by_terms(input, target)
+            return *torch.autograd.grad(value, input, g, create_graph=True), None, None
+        keep = torch._C._autograd._get_current_graph_task_keep_graph()
+        gradient = ctx.gradient
+        if not keep:
+            ctx.gradient = None
+        if g.dim() == 0 and g.item() == 1:
+            return gradient.clone() if keep else gradient, None, None
+        g = _beside(g, input)
+        return gradient * g if keep else gradient.mul_(g), None, None
+
+
+def _beside(g, input):
+    """The factors of the samples' losses, with the axis of classes put in that they have not."""
+    return g.unsqueeze(min(1, input.dim() - 1)) if g.dim() and g.dim() < input.dim() else g
+
+
 class RowTerm(torch.autograd.Function):
     """The loss of each row of ``x``, for a target with masses ``a``: of class ``y``, or of every class (``y`` None).
 
@@ -239,6 +277,10 @@ def _target(y, a):
     return Distribution(TORCH, a) if y is None else Index(TORCH, y, a)
 
 
+PLAIN = (torch.Tensor, nn.Parameter)
+DTYPES = (torch.float16, torch.float32, torch.float64)
+
+
 class Loss(nn.Module):
     """What all modules share: torch's arguments for reduction, the dtype of the result, checks of values."""
 
@@ -257,6 +299,37 @@ class Loss(nn.Module):
 
     def arguments(self):
         return {}
+
+    def forward(self, input, target):
+        """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
+        return Pass.apply(input, target, self) if self._on_cpu(input, target) else self.by_terms(input, target)
+
+    def on_numpy(self):
+        """The NumPy loss with this module's arguments."""
+        loss = object.__new__(self.loss)
+        vars(loss).update(self.arguments(), reduction=self.reduction, denominator=self.denominator)
+        vars(loss).update(names=("input", "target"), warns=False)
+        vars(loss).update((name, b if b is None else b.detach().numpy()) for name, b in self._buffers.items())
+        return loss
+
+    def _on_cpu(self, input, target) -> bool:
+        """Whether NumPy may take over: plain tensors of its dtypes in memory, and nothing but the input to differentiate."""
+        return (
+            not torch.compiler.is_compiling()
+            and type(input) in PLAIN
+            and type(target) in PLAIN
+            and input.device.type == target.device.type == "cpu"
+            and input.dtype in DTYPES
+            and not target.requires_grad
+            and not target.is_complex()
+            and target.dtype != torch.bfloat16
+            and input.numel() > 0
+            and not (input.is_neg() or target.is_neg())
+            and torch._C._functorch.peek_interpreter_stack() is None
+            and torch.autograd.forward_ad._current_level < 0
+            and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
+            and all(b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad for b in self.buffers())
+        )
 
     def extra_repr(self):
         shown = {k: v for k, v in vars(self).items() if k[0] != "_" and k != "training" and v is not None}
@@ -289,8 +362,7 @@ class Elementwise(Loss):
     denominators = (None, *DENOMINATORS)
     target_range = property(lambda self: self.loss.target_range)
 
-    def forward(self, input, target):
-        """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
+    def by_terms(self, input, target):
         x, dtype = self._input(input)
         if target.is_complex():
             raise TypeError(f"target must hold real numbers; got {target.dtype}")
@@ -326,11 +398,15 @@ class Classes(Loss):
     denominators = (None, "samples", "weights")
     label_smoothing = 0.0
 
+    def on_numpy(self):
+        loss = super().on_numpy()
+        loss.ignore_index, loss.label_smoothing = self.ignore_index, self.label_smoothing
+        return loss
+
     def _class_weights(self, x):
         return self.weight
 
-    def forward(self, input, target):
-        """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
+    def by_terms(self, input, target):
         x, dtype = self._input(input)
         if x.dim() == 0:
             raise ValueError("input must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
@@ -347,7 +423,7 @@ class Classes(Loss):
             wrong_shape = target.shape not in (samples, x.shape) and (whole or target.is_floating_point())
             raise (ValueError if wrong_shape else TypeError)(
                 f"target must hold class indices (integers of shape {samples}) or probabilities (floats of the shape of "
-                f"input, {tuple(x.shape)}); got {target.dtype} and shape {tuple(target.shape)}"
+                f"input, {tuple(x.shape)}); got dtype {str(target.dtype).removeprefix('torch.')} and shape {tuple(target.shape)}"
             )
         look = self._look(x)
         if look:

@@ -40,8 +40,8 @@ def test_as_exact_as_numpy(case, dtype):
     x, y = case.points(np.float32 if dtype == torch.float32 else np.float64)
     loss = lossref.LOSSES[case.loss](reduction="none", **case.kwargs)
     tx, ty = torch.tensor(x, requires_grad=True), torch.tensor(y)
-    value = module(case, reduction="none")(tx, ty)
-    (gradient,) = torch.autograd.grad(value.sum(), tx, retain_graph=True)
+    value = module(case, reduction="none").by_terms(tx, ty)  # in torch's arithmetic, as on a device
+    (gradient,) = torch.autograd.grad(value.sum(), tx)
     eps = np.finfo(x.dtype)
     for got, wanted in ((value, loss(x, y)), (gradient, loss.grad(x, y))):
         # torch flushes nothing to zero, but its exp may differ in the last places and below the normal range
@@ -56,8 +56,12 @@ def test_parity_with_torch(case, reduction, shape):
     if shape is not None:
         more["weight"] = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
     x, y = data(case)
-    got, wanted = module(case, **more)(x, y), case.peer(x, y, more.get("weight"), reduction)
+    ours, wanted = module(case, **more), case.peer(x, y, more.get("weight"), reduction)
+    got, by_terms = ours(x, y), ours.by_terms(x, y)
     torch.testing.assert_close(got, wanted, rtol=1e-13, atol=0)
+    torch.testing.assert_close(by_terms, wanted, rtol=1e-13, atol=0)
+    pulls = [torch.autograd.grad(v.sum(), x, retain_graph=True)[0] for v in (got, by_terms)]
+    torch.testing.assert_close(*pulls, rtol=1e-13, atol=1e-16)
     g, w = (torch.autograd.grad(v.sum(), x, create_graph=case.smooth)[0] for v in (got, wanted))
     torch.testing.assert_close(g, w, rtol=1e-12, atol=1e-15)
     if case.smooth:
@@ -101,6 +105,7 @@ def test_compile(case):
     """In one graph; without the compiler's code generator, which tests of a formula need not wait for."""
     x, y = data(case)
     loss = module(case)
+    torch._dynamo.reset()  # every module here shares one forward, and torch counts how often that is compiled
     compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
     value = compiled(x, y)
     torch.testing.assert_close(value, loss(x, y), rtol=1e-14, atol=0)
@@ -161,8 +166,25 @@ def test_drop_in(name):
 def test_backward_twice(case):
     x, y = data(case)
     value = module(case)(x, y)
-    first = torch.autograd.grad(value, x, retain_graph=True)[0].clone()
-    assert torch.equal(torch.autograd.grad(value, x)[0], first)
+    first = torch.autograd.grad(3 * value, x, retain_graph=True)[0]
+    second = torch.autograd.grad(value, x, retain_graph=True)[0]
+    torch.testing.assert_close(first, 3 * second, rtol=1e-14, atol=0)
+    kept = second.clone()
+    second.zero_()  # what was handed out is the caller's
+    assert torch.equal(torch.autograd.grad(value, x)[0], kept)
+
+
+@each_loss
+def test_one_tensor_is_kept(case):
+    """For backward there is one tensor of the input's size, and that very tensor becomes the gradient."""
+    x, y = data(case)
+    value = module(case, reduction="sum")(x, y)
+    kept = value.grad_fn.gradient
+    assert kept.shape == x.shape
+    (gradient,) = torch.autograd.grad(value, x)
+    assert gradient.data_ptr() == kept.data_ptr()
+    with torch.no_grad():
+        assert module(case)(x, y).grad_fn is None
 
 
 @pytest.mark.parametrize("case", [c for c in FIRST if c.loss not in ("HuberLoss", "SigmoidFocalLoss")], ids=lambda c: c.loss)
@@ -184,6 +206,8 @@ def test_bad_input(case):
         loss(torch.ones(4, 3, dtype=torch.int64), y)
     with pytest.raises(ValueError, match="reduction must be one of"):
         module(case, reduction="Mean")
+    with pytest.raises(ValueError, match=r"target must have the shape of input, \(4, 3\); got \(4,\)"):
+        loss.by_terms(x, y[:, 0])
     for name, (low, high) in (("target", loss.target_range), ("input", loss.loss.input_range)):
         for bad in (low - 0.5, high + 0.5):
             if np.isfinite(bad):
