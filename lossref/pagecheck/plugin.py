@@ -1,12 +1,12 @@
 """The pytest plugin: every claim of every page is an item.
 
-    pytest docs/losses/bce.md          one page
+    pytest docs/losses/bce.md          one page (or notebook)
     pytest                             all pages and all tests
     pytest --update-docs               rewrite the `#>` outputs that differ, and nothing else
     pytest --pagecheck-report          write what was checked, and how, for the site's page 验证报告
 
-Pages are README.md and the .md files under docs/.  A failure is printed as `docs/losses/bce.md:LINE:COLUMN:
-…`.
+Pages are README.md, the .md files under docs/ and the notebooks in docs/experiments/.  A failure is printed
+as `docs/losses/bce.md:LINE:COLUMN: …`.
 """
 
 from __future__ import annotations
@@ -103,22 +103,38 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def is_page(path: Path, root: Path) -> bool:
-    """README.md and the Markdown files below docs/."""
+    """README.md, the Markdown files below docs/, the notebooks in docs/experiments/."""
     try:
         parts = path.relative_to(root).parts
     except ValueError:
         return False
+    if path.suffix == ".py":
+        return parts[:-1] == ("docs", "experiments")
     return path.suffix == ".md" and (parts == ("README.md",) or (len(parts) > 1 and parts[0] == "docs"))
 
 
 def all_pages(root: Path) -> list[Path]:
-    return [page for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))] if page.exists()]
+    files = [root / "README.md", *sorted((root / "docs").rglob("*"))]
+    return [path for path in files if is_page(path, root) and path.is_file()]
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if is_page(file_path, parent.config.rootpath):
         return PageFile.from_parent(parent, path=file_path)
     return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A notebook named on the command line is a page, and no module of tests besides."""
+    if is_page(module_path, parent.config.rootpath):
+        return NoTests.from_parent(parent, path=module_path)
+    return None
+
+
+class NoTests(pytest.File):
+    def collect(self) -> Iterable[pytest.Item]:
+        return []
 
 
 class PageFile(pytest.File):

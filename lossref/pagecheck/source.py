@@ -15,11 +15,13 @@ import bisect
 import difflib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import yaml
+
+from lossref.pagecheck.notebook import INDENT, NotebookError, page_text
 
 
 @dataclass(frozen=True)
@@ -793,7 +795,26 @@ def read_page(path: str | Path, root: str | Path) -> Page:
         shown = path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
         shown = path.as_posix()
-    return read_text(decode(path.read_bytes(), shown), shown)
+    text = decode(path.read_bytes(), shown)
+    return Notebook(shown, text) if path.suffix == ".py" else read_text(text, shown)
+
+
+class Notebook(Page):
+    """A percent notebook, read as the page of the same lines; places are those of the file."""
+
+    def __init__(self, path: str, source: str):
+        try:
+            text, self._commented = page_text(source)
+        except NotebookError as problem:
+            raise PageError(Location(path, problem.line, 1), str(problem)) from None
+        super().__init__(path, text)
+        hidden = next((comment for comment in self.comments if comment.kind == "python"), None)
+        if hidden:
+            raise self.error(hidden.start, "hidden code is not run where a notebook is opened: put it in a cell")
+
+    def at(self, offset: int) -> Location:
+        place = super().at(offset)
+        return replace(place, column=place.column + INDENT * (place.line in self._commented))
 
 
 def decode(data: bytes, shown: str) -> str:
