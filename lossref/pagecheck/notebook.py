@@ -11,11 +11,12 @@
     print(x.mean())
     #> 3.0
 
-Markdown cells become Markdown and code cells fences, line for line: line i of the page is line i of the file, so what
-is checked, shown and rewritten on a page needs to know nothing of notebooks.  For that a code cell needs an empty line
-behind it, where its fence ends.
+Markdown cells become Markdown and code cells fences, line for line: line i of the page is line i of the file,
+so what is checked, shown and rewritten on a page needs to know nothing of notebooks.  For that a code cell
+needs an empty line behind it, where its fence ends.
 
-This file imports nothing of the package: the site, which is built without NumPy, reads it by its path (tools/notebooks.py).
+This file imports nothing of the package: the site, which is built without NumPy, reads it by its path
+(tools/notebooks.py).
 """
 
 from __future__ import annotations
@@ -33,14 +34,19 @@ class NotebookError(ValueError):
 
 
 def page_text(source: str) -> tuple[str, frozenset[int]]:
-    r"""The page that a percent notebook is (line ends are \n), and its lines that stand behind `# ` in the file."""
+    r"""The page that a percent notebook is, and those of its lines that stand behind `# ` in the file.
+
+    Line ends are \n.
+    """
     lines = source.split("\n")
     page, commented = [], set()
     cell = "front"
     for number, line in enumerate(lines, start=1):
         if line.startswith("# %%") or line.startswith("#%%"):
             if line.rstrip() not in (MARKDOWN, CODE):
-                raise NotebookError(number, f"a cell begins with `{MARKDOWN}` or `{CODE}`, got `{line.rstrip()}`")
+                raise NotebookError(
+                    number, f"a cell begins with `{MARKDOWN}` or `{CODE}`, got `{line.rstrip()}`"
+                )
             _end(cell, page, number)
             cell = "markdown" if line.rstrip() == MARKDOWN else "code"
             page.append("```python" if cell == "code" else "")
@@ -50,7 +56,9 @@ def page_text(source: str) -> tuple[str, frozenset[int]]:
             page.append(line)
         else:
             if not (line == "#" or line.startswith("# ") or not line.strip()):
-                raise NotebookError(number, f"each line of {cell} matter is written behind `# `, got `{line.strip()[:40]}`")
+                raise NotebookError(
+                    number, f"each line of {cell} matter is written behind `# `, got `{line.strip()[:40]}`"
+                )
             page.append(line[INDENT:])
             if len(line) > INDENT:
                 commented.add(number)

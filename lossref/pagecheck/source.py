@@ -810,7 +810,9 @@ class Notebook(Page):
         super().__init__(path, text)
         hidden = next((comment for comment in self.comments if comment.kind == "python"), None)
         if hidden:
-            raise self.error(hidden.start, "hidden code is not run where a notebook is opened: put it in a cell")
+            raise self.error(
+                hidden.start, "hidden code is not run where a notebook is opened: put it in a cell"
+            )
 
     def at(self, offset: int) -> Location:
         place = super().at(offset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lossref.pagecheck.notebook import NotebookError, page_text
@@ -73,10 +75,12 @@ def project(pytester, monkeypatch):
     return pytester
 
 
-def change(project, old, new):
-    path = project.path / "docs/experiments/a.py"
-    assert old in NOTEBOOK
-    path.write_text(NOTEBOOK.replace(old, new), encoding="utf-8")
+def change(project, *changes):
+    path, text = project.path / "docs/experiments/a.py", NOTEBOOK
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -96,7 +100,7 @@ def test_a_code_cell_may_end_the_file():
     [
         ("x = 1\n", 1, "each line of front matter is written behind `# `"),
         ("# 题\n", 1, "no cell"),
-        ("# %% [markdown]\n# 甲\nx = 1\n", 3, "each line of markdown matter is written behind `# `, got `x = 1`"),
+        ("# %% [markdown]\n# 甲\nx = 1\n", 3, "is written behind `# `, got `x = 1`"),
         ("# %% [markdown]\n#甲\n", 2, "each line of markdown matter"),
         ('# %% [markdown]\n"""\n甲\n"""\n', 2, "each line of markdown matter"),
         ("# %% 名字\nx = 1\n", 1, "a cell begins with `# %% [markdown]` or `# %%`, got `# %% 名字`"),
@@ -107,10 +111,9 @@ def test_a_code_cell_may_end_the_file():
     ],
 )
 def test_what_is_no_notebook_is_refused_by_line(source, line, message):
-    with pytest.raises(NotebookError, match=".*") as caught:
+    with pytest.raises(NotebookError, match=re.escape(message)) as caught:
         page_text(source)
     assert caught.value.line == line
-    assert message in str(caught.value)
 
 
 def test_right(project):
@@ -124,46 +127,40 @@ def test_named_on_the_command_line_it_is_collected_once_and_as_a_page(project):
 
 
 def test_wrong_claims_fail_at_their_place_in_the_file(project):
-    path = change(project, "32", "33")
-    path.write_text(path.read_text(encoding="utf-8").replace("#> 5.33", "#> 5.35").replace("2x$", "3x$"), encoding="utf-8")
+    change(project, ("32", "33"), ("#> 5.33", "#> 5.35"), ("2x$", "3x$"))
     result = project.runpytest_inprocess()
     result.assert_outcomes(passed=2, failed=3)
-    place = next(
-        (number, line.index("33") + 1)
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1)
-        if "得 33" in line
-    )
     result.stdout.fnmatch_lines(
         [
             "docs/experiments/a.py:10:*",
             "docs/experiments/a.py:15:1: written: 5.35",
             "  printed: 5.333333333333333",
-            "docs/experiments/a.py:%d:%d: written: 33" % place,
+            "docs/experiments/a.py:23:11: written: 33",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_a_number_without_a_claim_fails(project):
-    change(project, "| 甲 |", "| 甲 9 |")
+    change(project, ("| 甲 |", "| 甲 9 |"))
     result = project.runpytest_inprocess()
     result.assert_outcomes(passed=4, failed=1)
 
 
 def test_code_that_raises_is_found_by_its_line(project):
-    change(project, "double = 2 * n", "double = 2 * m")
+    change(project, ("double = 2 * n", "double = 2 * m"))
     result = project.runpytest_inprocess()
     result.stdout.fnmatch_lines(["docs/experiments/a.py:18:1: this code raises NameError*"])
 
 
 def test_outputs_are_rewritten_in_the_file(project):
-    path = change(project, "#> 5.33", "#> 5.35")
+    path = change(project, ("#> 5.33", "#> 5.35"))
     project.runpytest_inprocess("--update-docs").assert_outcomes(passed=5)
     assert path.read_text(encoding="utf-8") == NOTEBOOK.replace("#> 5.33", "#> 5.333333333333333")
 
 
 def test_what_is_no_notebook_is_one_failure(project):
-    change(project, "n = 16\n", "n = 16\n# %%\n")
+    change(project, ("n = 16\n", "n = 16\n# %%\n"))
     result = project.runpytest_inprocess()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["docs/experiments/a.py:14:1: put an empty line between*"])
@@ -172,7 +169,7 @@ def test_what_is_no_notebook_is_one_failure(project):
 def test_hidden_code_is_refused(tmp_path):
     path = tmp_path / "a.py"
     path.write_text("# %% [markdown]\n# <!--python\n# x = 1\n# -->\n", encoding="utf-8")
-    with pytest.raises(PageError, match="a.py:2:3: hidden code is not run where a notebook is opened"):
+    with pytest.raises(PageError, match=r"a\.py:2:3: hidden code is not run"):
         read_page(path, tmp_path)
 
 
@@ -184,7 +181,7 @@ def test_windows_line_ends(tmp_path):
 
 def test_only_what_lies_in_the_folder_is_a_notebook(tmp_path):
     inside = tmp_path / "docs/experiments/a.py"
-    for path in (inside, tmp_path / "docs/a.py", tmp_path / "a.py", tmp_path / "docs/experiments/.checkpoints/a.py"):
+    for path in (inside, tmp_path / "docs/a.py", tmp_path / "a.py", inside.parent / ".checkpoints/a.py"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         assert is_page(path, tmp_path) == (path == inside)
