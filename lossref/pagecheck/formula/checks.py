@@ -11,10 +11,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..source import PROSE, Check, Math, Page, PageError
+from ..source import PROSE, Check, Location, Math, Page, PageError
 from . import claims
 from .points import Needs
-from .scope import Scope, declare
+from .scope import Scope, Symbol, declare
 from .statements import Reading, read, read_condition, read_expression, read_symbol
 from .syntax import Add, All, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement
 from .tokens import FormulaError
@@ -370,17 +370,19 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
         else:
             where, what = _declared_at(page, symbol), "is declared and never used"
 
-        def complain(where=where, what=what, name=symbol.name):
+        def complain(where=where, what=what, name=symbol.written):
             raise PageError(where, f"`{name}` {what}")
 
         made.append(Check("formula", where, f"unused {symbol.name}", complain))
     return made
 
 
-def _declared_at(page: Page, symbol):
-    name = f"{symbol.name}_{','.join(symbol.indices)}" if symbol.kind == "family" else symbol.name
+def _declared_at(page: Page, symbol: Symbol) -> Location:
+    def bare(text: str) -> str:
+        return re.sub(r"[{}\s,]", "", text)
+
     for key in page.front.get("symbols") or {}:
-        if str(key).replace("{", "").replace("}", "").replace(" ", "") in (name, name.replace(",", "")):
+        if bare(str(key)) == bare(symbol.written):
             return page.front_at("symbols", key)
     return page.front_at("symbols")
 

@@ -41,6 +41,14 @@ class Symbol:
     uses: int = 0
 
     @property
+    def written(self) -> str:
+        """As an author writes it: ``z``, ``z_n``, ``z_{nc}``."""
+        if self.kind != "family":
+            return self.name
+        letters = "".join(self.indices)
+        return f"{self.name}_{letters}" if len(letters) == 1 else f"{self.name}_{{{letters}}}"
+
+    @property
     def key(self) -> tuple[str, int]:
         """What tells families of one name apart."""
         return self.name, len(self.indices)

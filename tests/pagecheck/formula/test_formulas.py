@@ -296,3 +296,12 @@ def test_an_element_of_a_defined_matrix():
 
 def test_special_points_outside_the_conditions_are_passed_over():
     holds(r"当 $q=0.5$ 且 $z < 0$ 时，$z < q-0.5$。")
+
+
+def test_an_unused_family_is_named_as_it_is_written():
+    front = FRONT.replace("  v:", "  w_{ni}: {in: real, meaning: 权重}\n  v:")
+    page = read_text(front + "$z = z$\n", "docs/page.md")
+    (check,) = [c for c in formula_checks(page) if c.name == "unused w"]
+    line = front[: front.index("  w_{ni}")].count("\n") + 1
+    with pytest.raises(PageError, match=rf"page.md:{line}:3: `w_\{{ni\}}` is declared and never used"):
+        check.run()
