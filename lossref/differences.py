@@ -1,0 +1,150 @@
+"""Where lossref departs from torch 2.13, as data: every row is executed by the tests, and a page can print it.
+
+``torch`` and ``lossref`` are expressions over np, torch, F (torch.nn.functional), lossref and the helpers below;
+``torch_gives`` and ``lossref_gives`` are what they evaluate to, as ``show`` writes it, or the name of the error raised.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Difference(NamedTuple):
+    loss: str
+    what: str
+    torch: str
+    torch_gives: str
+    lossref: str
+    lossref_gives: str
+
+
+DIFFERENCES = [
+    Difference(
+        "BCELoss", "p=0、y=1：对数在 −100 处截断，极限是 inf",
+        "F.binary_cross_entropy(t([0.0]), t([1.0]))", "100",
+        "lossref.BCELoss()(f32([0]), [1])", "inf",
+    ),
+    Difference(
+        "BCELoss", "p 是次正规数、y=1：截断在 −100，真值 −log p 超过它",
+        "F.binary_cross_entropy(t([1e-44]), t([1.0]))", "100",
+        "lossref.BCELoss()(f32([1e-44]), [1])", "101.333",
+    ),
+    Difference(
+        "BCELoss", "p=0、y=1 的梯度：分母 p(1−p) 不小于 1e-12，极限是 −inf",
+        "tgrad(F.binary_cross_entropy, [0.0], t([1.0]))", "-1e+12",
+        "lossref.BCELoss().grad(f32([0]), [1])", "-inf",
+    ),
+    Difference(
+        "BCELoss", "p=1e-13、y=1 的梯度：真值 −1/p",
+        "tgrad(F.binary_cross_entropy, [1e-13], t([1.0]))", "-1e+12",
+        "lossref.BCELoss().grad(f32([1e-13]), [1])", "-1e+13",
+    ),
+    Difference(
+        "BCELoss", "p=0、y=0 的梯度：真值 (1−y)/(1−p) = 1",
+        "tgrad(F.binary_cross_entropy, [0.0], t([0.0]))", "0",
+        "lossref.BCELoss().grad(f32([0]), [0])", "1",
+    ),
+    Difference(
+        "BCEWithLogitsLoss", "z=−15、y=0，float32：1+e^z 舍入成 1，损失归零",
+        "F.binary_cross_entropy_with_logits(t([-15.0]), t([0.0]))", "0",
+        "lossref.BCEWithLogitsLoss()(f32([-15]), [0])", "3.05902e-07",
+    ),
+    Difference(
+        "BCEWithLogitsLoss", "z=17、y=1 的梯度，float32：σ(z) 舍入成 1",
+        "tgrad(F.binary_cross_entropy_with_logits, [17.0], t([1.0]))", "0",
+        "lossref.BCEWithLogitsLoss().grad(f32([17]), [1])", "-4.13994e-08",
+    ),
+    Difference(
+        "BCEWithLogitsLoss", "目标超出 [0, 1]：torch 不检查，损失可以为负",
+        "F.binary_cross_entropy_with_logits(t([3.0]), t([2.0]))", "-2.95141",
+        "lossref.BCEWithLogitsLoss()(f32([3]), [2])", "ValueError",
+    ),
+    Difference(
+        "CrossEntropyLoss", "10 类、真类领先 20，float32：损失归零",
+        "F.cross_entropy(t([[20.0] + [0.0] * 9]), torch.tensor([0]))", "0",
+        "lossref.CrossEntropyLoss()(f32([[20] + [0] * 9]), [0])", "1.85504e-08",
+    ),
+    Difference(
+        "CrossEntropyLoss", "概率为 0 的类别被掩成 −inf：0·(−inf) 按 0 计",
+        "F.cross_entropy(t([[1.0, float('-inf')]]), t([[1.0, 0.0]]))", "nan",
+        "lossref.CrossEntropyLoss()(f32([[1, -np.inf]]), [[1.0, 0.0]])", "0",
+    ),
+    Difference(
+        "CrossEntropyLoss", "label_smoothing 为负：torch 当作 0",
+        "F.cross_entropy(t([[2.0, 1.0]]), torch.tensor([0]), label_smoothing=-0.1)", "0.313262",
+        "lossref.CrossEntropyLoss(label_smoothing=-0.1)", "ValueError",
+    ),
+    Difference(
+        "CrossEntropyLoss", "概率目标有负数：torch 不检查",
+        "F.cross_entropy(t([[2.0, 1.0]]), t([[1.5, -0.5]]))", "-0.186738",
+        "lossref.CrossEntropyLoss()([[2, 1]], [[1.5, -0.5]])", "ValueError",
+    ),
+    Difference(
+        "CrossEntropyLoss", "int32 的类别编号",
+        "F.cross_entropy(t([[2.0, 1.0]]), torch.tensor([0], dtype=torch.int32))", "RuntimeError",
+        "lossref.CrossEntropyLoss()(f32([[2, 1]]), np.array([0], np.int32))", "0.313262",
+    ),
+    Difference(
+        "CrossEntropyLoss", "权重之和为 0 时均值的梯度：没有样本，就没有梯度",
+        "tgrad(lambda x, y: F.cross_entropy(x, y, t([0.0, 1.0])), [[2.0, 1.0]], torch.tensor([0]))", "nan, nan",
+        "lossref.torch.CrossEntropyLoss(t([0.0, 1.0])).on_numpy().grad(f32([[2, 1]]), np.array([0]))", "0, 0",
+    ),
+    Difference(
+        "NLLLoss", "把概率当成对数概率：torch 给负的损失",
+        "F.nll_loss(t([[0.7, 0.3]]), torch.tensor([0]))", "-0.7",
+        "lossref.NLLLoss()(f32([[0.7, 0.3]]), [0])", "ValueError",
+    ),
+    Difference(
+        "KLDivLoss", "目标为 0、log q = −inf：0·(−inf) 按 0 计",
+        "F.kl_div(t([float('-inf')]), t([0.0]), reduction='sum')", "nan",
+        "lossref.KLDivLoss(reduction='sum')(f32([-np.inf]), [0])", "0",
+    ),
+    Difference(
+        "KLDivLoss", "log_target 时目标为 −inf",
+        "F.kl_div(t([-1.0]), t([float('-inf')]), reduction='sum', log_target=True)", "nan",
+        "lossref.KLDivLoss(reduction='sum', log_target=True)(f32([-1]), [-np.inf])", "0",
+    ),
+    Difference(
+        "KLDivLoss", "把概率当成对数概率：torch 给负的“散度”",
+        "F.kl_div(t([0.7, 0.3]), t([0.7, 0.3]), reduction='sum')", "-1.19086",
+        "lossref.KLDivLoss(reduction='sum')(f32([0.7, 0.3]), [0.7, 0.3])", "ValueError",
+    ),
+    Difference(
+        "KLDivLoss", "形状不同：torch 广播",
+        "F.kl_div(t([[-1.0, -1.0]]), t([0.5, 0.5]), reduction='sum')", "0.306853",
+        "lossref.KLDivLoss(reduction='sum')(f32([[-1, -1]]), [0.5, 0.5])", "ValueError",
+    ),
+    Difference(
+        "MSELoss", "形状 (4, 1) 对 (4,)：torch 警告后广播成 4×4",
+        "F.mse_loss(torch.arange(4.0)[:, None], torch.arange(4.0))", "2.5",
+        "lossref.MSELoss()(np.arange(4.0)[:, None], np.arange(4.0))", "ValueError",
+    ),
+    Difference(
+        "MSELoss", "float16、残差 300：torch 的平方在求均值之前就溢出",
+        "F.mse_loss(torch.tensor([300.0, 0, 0, 0], dtype=torch.half), torch.zeros(4, dtype=torch.half))", "inf",
+        "lossref.MSELoss()(np.array([300, 0, 0, 0], np.float16), [0, 0, 0, 0])", "22496",
+    ),
+    Difference(
+        "HuberLoss", "delta 不合法：torch 到调用时才报错",
+        "torch.nn.HuberLoss(delta=-1.0).delta", "-1",
+        "lossref.HuberLoss(delta=-1.0)", "ValueError",
+    ),
+    Difference(
+        "SmoothL1Loss", "beta 为负：torch 到调用时才报错",
+        "torch.nn.SmoothL1Loss(beta=-1.0).beta", "-1",
+        "lossref.SmoothL1Loss(beta=-1.0)", "ValueError",
+    ),
+    Difference(
+        "SigmoidFocalLoss", "γ=0.5、z=17、y=1，float32：按 torchvision 的算法，梯度是 NaN",
+        "tgrad(torchvision_focal, [17.0], t([1.0]))", "nan",
+        "lossref.SigmoidFocalLoss(None, 0.5).grad(f32([17]), [1])", "-1.26352e-11",
+    ),
+]  # fmt: skip
+
+
+def show(value) -> str:
+    """A number, or the numbers of an array, to six digits; -0 is written 0."""
+    numbers = getattr(value, "tolist", lambda: value)()
+    while isinstance(numbers, list) and numbers and isinstance(numbers[0], list):
+        numbers = [n for row in numbers for n in row]
+    return ", ".join(f"{n + 0.0:.6g}" for n in (numbers if isinstance(numbers, list) else [numbers]))

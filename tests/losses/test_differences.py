@@ -1,0 +1,49 @@
+"""The table of differences to torch is true: every expression in it is run."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import lossref
+import lossref.torch
+from lossref.differences import DIFFERENCES, show
+
+
+def t(values):
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def tgrad(loss, x, y):
+    x = t(x).requires_grad_()
+    return torch.autograd.grad(loss(x, y), x)[0]
+
+
+def torchvision_focal(x, y, gamma=0.5):
+    """Without alpha: torchvision's algorithm, from its documentation."""
+    p = torch.sigmoid(x)
+    entropy = F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    return (entropy * (1 - (p * y + (1 - p) * (1 - y))) ** gamma).mean()
+
+
+NAMESPACE = dict(
+    np=np, torch=torch, F=F, lossref=lossref, t=t, tgrad=tgrad, torchvision_focal=torchvision_focal, f32=np.float32
+)
+
+
+def outcome(expression):
+    try:
+        return show(eval(expression, dict(NAMESPACE)))
+    except Exception as error:
+        return type(error).__name__
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # what torch warns of is in the table
+@pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: f"{row.loss}: {row.what}")
+def test_row(row):
+    assert outcome(row.torch) == row.torch_gives
+    assert outcome(row.lossref) == row.lossref_gives
+
+
+def test_every_loss_is_known():
+    assert {row.loss for row in DIFFERENCES} <= set(lossref.LOSSES)
