@@ -17,7 +17,7 @@ TILE = 32768
 
 # glibc gives the top of the heap back whenever 128 KiB of it are free, and every temporary of a tile would be
 # faulted in anew (up to 7 times slower). Freeing one mapped block, never touched, lifts that limit to twice its size.
-np.empty(2 << 20, np.uint8)
+np.empty(8 << 20, np.uint8)
 
 
 def sweep(
