@@ -118,14 +118,13 @@ class Elementwise:
             if derivative:
                 d = getattr(parts, derivative)()
                 d = d if weight is None else d * weight
-                d = d if scale == 1 else d * scale
             # written last: out may be x itself
             if value and reduced:
                 total += np.sum(v, dtype=np.float64)
             elif value:
                 rest.pop(0)[...] = v
             if derivative:
-                rest.pop(0)[...] = d
+                np.multiply(d, scale, out=rest.pop(0))
 
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             if x.size:

@@ -1,7 +1,7 @@
 """What every loss over classes has: targets of two kinds, class weights, ignored samples, and one pass over rows.
 
-A loss file adds the mathematics of one class: ``formula(m, p, q, l, **arguments)``, with ``q = 1 - p`` and
-``l = -log p``, gives the term of a class with probability p and its two derivatives by log p. What softmax adds to
+A loss file adds the mathematics of one class: ``formula(m, p, q, nl, **arguments)``, with ``q = 1 - p`` and
+``nl = -log p``, gives the term of a class with probability p and its two derivatives by log p. What softmax adds to
 that, ∂(log p_c)/∂x_j = δ_cj - p_j, stands once in ``_elementary.py``.
 """
 
@@ -39,7 +39,9 @@ class Classes:
     input_range = (-np.inf, np.inf)
     reductions = ("none", "mean", "sum")
     denominators = (None, "samples", "weights")
-    mean_over = "weights"  # what torch divides a mean over class indices by; probabilities it divides by the samples
+    mean_over = (
+        "weights"  # what torch divides a mean over class indices by; probabilities it divides by the samples
+    )
     parts = staticmethod(parts)
 
     def __init__(
@@ -61,7 +63,7 @@ class Classes:
         self.denominator = denominator
 
     @staticmethod
-    def formula(m, p, q, l, **arguments) -> Parts:  # noqa: E741
+    def formula(m, p, q, nl, **arguments) -> Parts:
         raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:
@@ -128,8 +130,12 @@ class Classes:
 
         x3 = x.reshape(shape)
         y3 = y.reshape((shape[0], shape[2]) if hard else shape)
-        d3 = None if derivatives is None else derivatives.reshape(
-            shape if derivative == "gradient" else (shape[0], shape[2], shape[1], shape[1])
+        d3 = (
+            None
+            if derivatives is None
+            else derivatives.reshape(
+                shape if derivative == "gradient" else (shape[0], shape[2], shape[1], shape[1])
+            )
         )
         total = 0.0
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
@@ -164,11 +170,13 @@ class Classes:
 
     def _formula(self):
         arguments = self.arguments()
-        return lambda m, p, q, l: self.formula(m, p, q, l, **arguments)  # noqa: E741
+        return lambda m, p, q, nl: self.formula(m, p, q, nl, **arguments)
 
     def _class_weights(self, c):
         if self.weight is not None and self.weight.shape != (c,):
-            raise ValueError(f"weight must have shape ({c},), one for each class of {self.names[0]}; got {self.weight.shape}")
+            raise ValueError(
+                f"weight must have shape ({c},), one for each class of {self.names[0]}; got {self.weight.shape}"
+            )
         return self.weight
 
     def _target(self, x, y):
@@ -183,7 +191,9 @@ class Classes:
         if y.dtype.kind in "iu" and y.shape == indices:
             outside = (y != self.ignore_index) & ((y < 0) | (y >= c))
             if outside.any():
-                raise IndexError(f"{y_name} must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}")
+                raise IndexError(
+                    f"{y_name} must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}"
+                )
             return y, True
         if y.dtype.kind == "f" and y.shape == x.shape:
             validate.within(y_name, y, 0.0, 1.0)
@@ -220,7 +230,11 @@ class Classes:
             n = shape[0] * shape[2]
         elif hard:
             kept = y[y != self.ignore_index]
-            n = kept.size if weight is None or kind == "kept" else float(np.sum(weight[kept], dtype=np.float64))
+            n = (
+                kept.size
+                if weight is None or kind == "kept"
+                else float(np.sum(weight[kept], dtype=np.float64))
+            )
         else:
             w = 1 if weight is None else weight.reshape(-1, *[1] * (y.ndim - 2))
             n = float(np.sum(w * y, dtype=np.float64))

@@ -17,4 +17,6 @@ def denominator(m, kind: str, shape, weight, y):
         return m.total(y).clip(1)  # a batch without positives must not divide by 0
     if weight is None:
         return math.prod(shape)
-    return m.total(weight) * (math.prod(shape) / max(1, math.prod(weight.shape)))  # as often as it is broadcast
+    return m.total(weight) * (
+        math.prod(shape) / max(1, math.prod(weight.shape))
+    )  # as often as it is broadcast

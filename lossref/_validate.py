@@ -33,7 +33,9 @@ def _real(name: str, value) -> np.ndarray:
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name} must be an array of numbers with one shape; got {value!r}") from error
     if a.dtype.kind not in "biu" and a.dtype.type not in FLOATS:
-        raise TypeError(f"{name} must hold real numbers (bool, integer, float16, float32 or float64); got dtype {a.dtype}")
+        raise TypeError(
+            f"{name} must hold real numbers (bool, integer, float16, float32 or float64); got dtype {a.dtype}"
+        )
     return a
 
 
@@ -55,6 +57,8 @@ def broadcastable(name: str, a: np.ndarray, other: str, shape: tuple[int, ...]) 
 
 def within(name: str, tile, low: float, high: float) -> None:
     """Refuse numbers outside [low, high]. NaN passes: it has to come out again, not be hidden by an error."""
+    if low == -np.inf and high == np.inf:
+        return
     if tile.size == 0 or (tile.min() >= low and tile.max() <= high):
         return
     bad = tile[(tile < low) | (tile > high)]
@@ -69,7 +73,9 @@ def gradient_buffer(out, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array; got {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}")
+        raise ValueError(
+            f"out must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}"
+        )
     if not out.flags.writeable:
         raise ValueError("out must be writeable; got a read-only array")
     return out

@@ -45,7 +45,9 @@ class BCELoss(Elementwise):
     @staticmethod
     def formula(m, p, y):
         return Parts(
-            value=lambda: 0 - (m.xlogy(y, p) + m.xlog1my(1 - y, p)),  # 0 - …: a perfect prediction costs 0, not -0
+            value=lambda: (
+                0 - (m.xlogy(y, p) + m.xlog1my(1 - y, p))
+            ),  # 0 - …: a perfect prediction costs 0, not -0
             # one difference of the inputs: y/p and (1-y)/(1-p) would cancel where p is near y
             gradient=lambda: m.where((p == y) & (p * (1 - p) == 0), 1 - 2 * y, (p - y) / (p * (1 - p))),
             hessian=lambda: m.ratio(m.ratio(1 - y, 1 - p), 1 - p) + m.ratio(m.ratio(y, p), p),
@@ -88,7 +90,9 @@ class BCEWithLogitsLoss(Elementwise):
 
     target_range = (0.0, 1.0)
 
-    def __init__(self, weight=None, *, reduction: str = "mean", pos_weight=None, denominator: str | None = None):
+    def __init__(
+        self, weight=None, *, reduction: str = "mean", pos_weight=None, denominator: str | None = None
+    ):
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.pos_weight = None if pos_weight is None else validate.weights("pos_weight", pos_weight)
 

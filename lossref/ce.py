@@ -46,8 +46,8 @@ class CrossEntropyLoss(Classes):
     """
 
     @staticmethod
-    def formula(m, p, q, l):  # noqa: E741
-        return Parts(value=lambda: l, gradient=lambda: -1, hessian=lambda: 0)
+    def formula(m, p, q, nl):
+        return Parts(value=lambda: nl, gradient=lambda: -1, hessian=lambda: 0)
 
 
 class NLLLoss(Classes):
@@ -83,7 +83,14 @@ class NLLLoss(Classes):
 
     input_range = (-math.inf, 0.0)
 
-    def __init__(self, weight=None, *, ignore_index: int = -100, reduction: str = "mean", denominator: str | None = None):
+    def __init__(
+        self,
+        weight=None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        denominator: str | None = None,
+    ):
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, denominator=denominator)
         del self.label_smoothing
 

@@ -47,7 +47,9 @@ class SigmoidFocalLoss(Elementwise):
 
     target_range = (0.0, 1.0)
 
-    def __init__(self, alpha=0.25, gamma=2.0, *, weight=None, reduction: str = "mean", denominator: str | None = None):
+    def __init__(
+        self, alpha=0.25, gamma=2.0, *, weight=None, reduction: str = "mean", denominator: str | None = None
+    ):
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.alpha = None if alpha is None else validate.number("alpha", alpha, 0, 1)
         self.gamma = validate.number("gamma", gamma, 0)
@@ -67,7 +69,9 @@ class SigmoidFocalLoss(Elementwise):
 
         def hessian():
             slope = n * s.p - y * s.q
-            return focus * (s.p * s.q + gamma * rate * (2 * slope + ((gamma - 1) * rate + (s.q - s.p)) * entropy))
+            return focus * (
+                s.p * s.q + gamma * rate * (2 * slope + ((gamma - 1) * rate + (s.q - s.p)) * entropy)
+            )
 
         return Parts(
             value=lambda: focus * entropy,
@@ -110,12 +114,20 @@ class SoftmaxFocalLoss(Classes):
     """
 
     def __init__(
-        self, alpha=None, gamma=2.0, *, ignore_index: int = -100, reduction: str = "mean", denominator: str | None = None
+        self,
+        alpha=None,
+        gamma=2.0,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        denominator: str | None = None,
     ):
         super().__init__(None, ignore_index=ignore_index, reduction=reduction, denominator=denominator)
         self.alpha = None if alpha is None else validate.weights("alpha", alpha)
         if self.alpha is not None and self.alpha.ndim > 1:
-            raise ValueError(f"alpha must be a number or have shape (C,), one for each class; got shape {self.alpha.shape}")
+            raise ValueError(
+                f"alpha must be a number or have shape (C,), one for each class; got shape {self.alpha.shape}"
+            )
         self.gamma = validate.number("gamma", gamma, 0)
         del self.weight, self.label_smoothing
 
@@ -127,15 +139,21 @@ class SoftmaxFocalLoss(Classes):
 
     def _class_weights(self, c):
         if self.alpha is not None and self.alpha.shape not in ((), (c,)):
-            raise ValueError(f"alpha must have shape ({c},), one for each class of {self.names[0]}; got {self.alpha.shape}")
+            raise ValueError(
+                f"alpha must have shape ({c},), one for each class of {self.names[0]}; got {self.alpha.shape}"
+            )
         return None if self.alpha is None else np.broadcast_to(self.alpha, (c,))
 
     @staticmethod
-    def formula(m, p, q, l, gamma):  # noqa: E741
+    def formula(m, p, q, nl, gamma):
         focus = q**gamma
-        rate = m.times(p, l / m.maximum(q, positive(0, q)))  # -p log p / (1-p): 1 at p = 1, where no power γ - 1 is
+        rate = m.times(
+            p, nl / m.maximum(q, positive(0, q))
+        )  # -p log p / (1-p): 1 at p = 1, where no power γ - 1 is
         return Parts(
-            value=lambda: focus * l,
+            value=lambda: focus * nl,
             gradient=lambda: -focus * (1 + gamma * rate),
-            hessian=lambda: gamma * focus / m.maximum(q, positive(0, q)) * (m.times(p, 2 - l) + (gamma - 1) * p * rate),
+            hessian=lambda: (
+                gamma * focus / m.maximum(q, positive(0, q)) * (m.times(p, 2 - nl) + (gamma - 1) * p * rate)
+            ),
         )

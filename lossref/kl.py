@@ -43,7 +43,14 @@ class KLDivLoss(Elementwise):
     target_range = property(lambda self: (-math.inf, 0.0) if self.log_target else (0.0, 1.0))
     reductions = ("none", "mean", "batchmean", "sum")
 
-    def __init__(self, *, reduction: str = "mean", log_target: bool = False, weight=None, denominator: str | None = None):
+    def __init__(
+        self,
+        *,
+        reduction: str = "mean",
+        log_target: bool = False,
+        weight=None,
+        denominator: str | None = None,
+    ):
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.log_target = bool(log_target)
 

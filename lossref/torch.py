@@ -140,7 +140,9 @@ class Term(torch.autograd.Function):
 
         def by_x():
             if i == 2:
-                raise RuntimeError("lossref has formulas for two derivatives with respect to the input, not for a third")
+                raise RuntimeError(
+                    "lossref has formulas for two derivatives with respect to the input, not for a third"
+                )
             return cls.apply(x, y, extra, formula, i + 1, j)
 
         return by_x, lambda: cls.apply(x, y, extra, formula, i, j + 1)
@@ -202,7 +204,11 @@ class Pass(torch.autograd.Function):
         else:
             value = loss(x, y)
         # as_tensor would do for both, but takes 20 µs for a NumPy scalar
-        return torch.from_numpy(value) if isinstance(value, np.ndarray) else torch.tensor(value.item(), dtype=input.dtype)
+        return (
+            torch.from_numpy(value)
+            if isinstance(value, np.ndarray)
+            else torch.tensor(value.item(), dtype=input.dtype)
+        )
 
     @staticmethod
     def backward(ctx, g):
@@ -305,7 +311,9 @@ class Loss(nn.Module):
 
     def forward(self, input, target):
         """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
-        return Pass.apply(input, target, self) if self._on_cpu(input, target) else self.by_terms(input, target)
+        return (
+            Pass.apply(input, target, self) if self._on_cpu(input, target) else self.by_terms(input, target)
+        )
 
     def on_numpy(self):
         """The NumPy loss with this module's arguments."""
@@ -331,7 +339,10 @@ class Loss(nn.Module):
             and torch._C._functorch.peek_interpreter_stack() is None
             and torch.autograd.forward_ad._current_level < 0
             and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
-            and all(b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad for b in self.buffers())
+            and all(
+                b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad
+                for b in self.buffers()
+            )
         )
 
     def extra_repr(self):
@@ -418,7 +429,9 @@ class Classes(Loss):
         weight = self._class_weights(x)
         if weight is not None:
             if weight.shape != (c,):
-                raise ValueError(f"weight must have shape ({c},), one for each class of input; got {tuple(weight.shape)}")
+                raise ValueError(
+                    f"weight must have shape ({c},), one for each class of input; got {tuple(weight.shape)}"
+                )
             weight = weight.to(x.dtype)
         whole = not target.is_floating_point() and not target.is_complex() and target.dtype != torch.bool
         hard = whole and target.shape == samples
@@ -439,7 +452,9 @@ class Classes(Loss):
             if look and y.numel():
                 outside = y[kept & ((y < 0) | (y >= c))]
                 if outside.numel():
-                    raise IndexError(f"target must hold class indices in [0, {c - 1}]; got {outside[0].item()}")
+                    raise IndexError(
+                        f"target must hold class indices in [0, {c - 1}]; got {outside[0].item()}"
+                    )
             y = y.masked_fill(~kept, 0).unsqueeze(-1)
             a = torch.ones_like(y, dtype=x.dtype) if weight is None else weight[y]
             mass = kept.to(x.dtype) if weight is None else a.squeeze(-1) * kept
@@ -462,7 +477,13 @@ class Classes(Loss):
         value = value.sum()
         if self.reduction == "mean":
             kind = self.denominator or (self.loss.mean_over if hard else "samples")
-            n = math.prod(samples) if kind == "samples" else kept.sum() if kind == "kept" else TORCH.total(mass)
+            n = (
+                math.prod(samples)
+                if kind == "samples"
+                else kept.sum()
+                if kind == "kept"
+                else TORCH.total(mass)
+            )
             value = self._mean(value, n)
         return value.to(dtype)
 
@@ -498,7 +519,14 @@ class BCEWithLogitsLoss(Elementwise):
     loss = bce.BCEWithLogitsLoss
 
     def __init__(
-        self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None, *, denominator=None
+        self,
+        weight=None,
+        size_average=None,
+        reduce=None,
+        reduction="mean",
+        pos_weight=None,
+        *,
+        denominator=None,
     ):
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.register_buffer("pos_weight", pos_weight)
@@ -511,7 +539,14 @@ class KLDivLoss(Elementwise):
     loss = kl.KLDivLoss
 
     def __init__(
-        self, size_average=None, reduce=None, reduction="mean", log_target=False, *, weight=None, denominator=None
+        self,
+        size_average=None,
+        reduce=None,
+        reduction="mean",
+        log_target=False,
+        *,
+        weight=None,
+        denominator=None,
     ):
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.log_target = log_target
@@ -536,7 +571,9 @@ class L1Loss(MSELoss):
 class SmoothL1Loss(Elementwise):
     loss = regression.SmoothL1Loss
 
-    def __init__(self, size_average=None, reduce=None, reduction="mean", beta=1.0, *, weight=None, denominator=None):
+    def __init__(
+        self, size_average=None, reduce=None, reduction="mean", beta=1.0, *, weight=None, denominator=None
+    ):
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.beta = number("beta", beta, 0)
 
@@ -583,7 +620,14 @@ class NLLLoss(Classes):
     loss = ce.NLLLoss
 
     def __init__(
-        self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", *, denominator=None
+        self,
+        weight=None,
+        size_average=None,
+        ignore_index=-100,
+        reduce=None,
+        reduction="mean",
+        *,
+        denominator=None,
     ):
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.ignore_index = ignore_index

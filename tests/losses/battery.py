@@ -11,7 +11,6 @@ import mpmath
 import numpy as np
 import torch
 from mpmath import mpf
-
 from oracles import differences, digits_to_spare, exact, ulps
 
 PARTS = ("value", "gradient", "hessian")

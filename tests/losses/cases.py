@@ -41,7 +41,9 @@ class Case:
 
     @property
     def id(self):
-        return self.loss + "".join(f"-{k}={v}" for k, v in self.kwargs.items()) + ("-soft" if self.soft else "")
+        return (
+            self.loss + "".join(f"-{k}={v}" for k, v in self.kwargs.items()) + ("-soft" if self.soft else "")
+        )
 
 
 def reduced(terms, weight, reduction):
@@ -113,14 +115,19 @@ RESIDUALS = [1e-45, 1e-38, 1e-20, 1e-7, 0.1, 0.49, 0.51, 0.9, 1.1, 1.9, 2.1, 30,
 
 def residual_points(dtype):
     r = [s * m for m in RESIDUALS for s in (1, -1)]
-    x, y = np.array([*r, *r, 1e8, 3.3, -7.1], dtype), np.array([0] * len(r) + [0.7] * len(r) + [1, 3.4, 0.2], dtype)
+    x, y = (
+        np.array([*r, *r, 1e8, 3.3, -7.1], dtype),
+        np.array([0] * len(r) + [0.7] * len(r) + [1, 3.4, 0.2], dtype),
+    )
     return x, y
 
 
 def draw_residuals(rng, shape):
     """At least 0.01 away from every kink at 0, ½, 1 and 2."""
     y = rng.normal(0, 1, shape)
-    return y + rng.choice([-1, 1], shape) * rng.choice([0.2, 0.7, 1.4, 2.6], shape) * rng.uniform(0.9, 1.1, shape), y
+    return y + rng.choice([-1, 1], shape) * rng.choice([0.2, 0.7, 1.4, 2.6], shape) * rng.uniform(
+        0.9, 1.1, shape
+    ), y
 
 
 def regression_case(loss, definition, peer, smooth=True, **kwargs):
@@ -148,7 +155,9 @@ def smooth_l1(beta):
     return regression_case(
         "SmoothL1Loss",
         lambda x, y: (x - y) ** 2 / (2 * mpf(beta)) if abs(x - y) < beta else abs(x - y) - mpf(beta) / 2,
-        lambda x, y, weight, reduction: reduced(F.smooth_l1_loss(x, y, reduction="none", beta=beta), weight, reduction),
+        lambda x, y, weight, reduction: reduced(
+            F.smooth_l1_loss(x, y, reduction="none", beta=beta), weight, reduction
+        ),
         smooth=beta > 0,
         beta=beta,
     )
@@ -172,7 +181,11 @@ def kl(log_target):
 
     def points(dtype):
         logs = [-1e-30, -1e-5, -0.1, -0.7, -3, -20, -80, -1e4]
-        return grid(logs, [-1e-20, -0.2, -0.9, -5, -30, -95] if log_target else [0, 1e-45, 1e-30, 1e-3, 0.3, 0.999, 1], dtype)
+        return grid(
+            logs,
+            [-1e-20, -0.2, -0.9, -5, -30, -95] if log_target else [0, 1e-45, 1e-30, 1e-3, 0.3, 0.999, 1],
+            dtype,
+        )
 
     def draw(rng, shape):
         x, y = -rng.uniform(0.1, 4, shape), rng.uniform(0.1, 1, shape)
@@ -209,23 +222,34 @@ def focal(alpha, gamma, labels):
     def hessian_terms(z, y):
         """The Hessian changes sign: its error is measured against the sizes of its terms."""
         a, p, q, wrong, entropy = parts(z, y)
-        return a * wrong ** mpf(gamma) * (p * q + gamma * wrong ** -1 * p * q * (2 + (gamma + 1) * entropy))
+        return a * wrong ** mpf(gamma) * (p * q + gamma * wrong**-1 * p * q * (2 + (gamma + 1) * entropy))
 
     def gradient_terms(z, y):
         a, p, q, wrong, entropy = parts(z, y)
-        return a * wrong ** mpf(gamma) * (max((1 - y) * p, y * q) + gamma * p * q / wrong * entropy) if 0 < y < 1 else 0
+        return (
+            a * wrong ** mpf(gamma) * (max((1 - y) * p, y * q) + gamma * p * q / wrong * entropy)
+            if 0 < y < 1
+            else 0
+        )
 
     def peer(z, y, weight, reduction):
         """torchvision's sigmoid_focal_loss, from its documentation."""
         p = torch.sigmoid(z)
-        terms = F.binary_cross_entropy_with_logits(z, y, reduction="none") * (1 - (p * y + (1 - p) * (1 - y))) ** gamma
-        return reduced(terms if alpha is None else terms * (alpha * y + (1 - alpha) * (1 - y)), weight, reduction)
+        terms = (
+            F.binary_cross_entropy_with_logits(z, y, reduction="none")
+            * (1 - (p * y + (1 - p) * (1 - y))) ** gamma
+        )
+        return reduced(
+            terms if alpha is None else terms * (alpha * y + (1 - alpha) * (1 - y)), weight, reduction
+        )
 
     size = 3 + 2 * gamma  # every multiplication by 1 - p_t brings its rounding along
     return Case(
         loss="SigmoidFocalLoss",
         definition=definition,
-        points=lambda dtype: grid(LOGITS[::2] + [-17, 16.7, -95] if gamma == 2 else LOGITS[1::5], labels, dtype),
+        points=lambda dtype: grid(
+            LOGITS[::2] + [-17, 16.7, -95] if gamma == 2 else LOGITS[1::5], labels, dtype
+        ),
         draw=draw_logits if set(labels) <= {0, 1} else soft(draw_logits),
         ulps={np.float32: (size, size + 2, size + 3), np.float64: (size, size + 2, size + 3)},
         peer=peer,

@@ -14,7 +14,6 @@ import mpmath
 import numpy as np
 from mpmath import mp, mpf
 
-
 # at |z| = 1e4 mpmath needs 9000 digits, and Python refuses to write integers that long
 sys.set_int_max_str_digits(20_000)
 

@@ -1,11 +1,11 @@
 """Every loss of the registry through the whole battery."""
 
+import battery
 import numpy as np
 import pytest
-
-import battery
-import lossref
 from cases import CASES
+
+import lossref
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
 each_reduction = pytest.mark.parametrize("reduction", ["none", "mean", "sum"])

@@ -98,7 +98,9 @@ def test_pos_weight_counts_per_class():
     """A vector of pos_weight is one weight for each column, as in torch."""
     rng = np.random.default_rng(0)
     z, y, c = rng.normal(size=(6, 3)), rng.integers(0, 2, (6, 3)), np.array([0.5, 1, 4])
-    by_column = [BCEWithLogitsLoss(pos_weight=ck, reduction="sum")(z[:, k], y[:, k]) for k, ck in enumerate(c)]
+    by_column = [
+        BCEWithLogitsLoss(pos_weight=ck, reduction="sum")(z[:, k], y[:, k]) for k, ck in enumerate(c)
+    ]
     assert BCEWithLogitsLoss(pos_weight=c, reduction="sum")(z, y) == pytest.approx(sum(by_column), rel=1e-14)
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mpmath import exp, log, mp, mpf
+from oracles import differences, ulps
 
 import lossref
 import lossref.torch
 from lossref import CrossEntropyLoss, NLLLoss, SoftmaxFocalLoss
 from lossref._base import Parts
-from oracles import differences, ulps
 
 ON_LOGITS = {
     "CrossEntropyLoss": (CrossEntropyLoss, {}, lambda p: -log(p)),
@@ -24,7 +24,9 @@ ON_LOGITS = {
     "SoftmaxFocalLoss-5": (SoftmaxFocalLoss, {"gamma": 5.0}, lambda p: -((1 - p) ** 5) * log(p)),
 }
 each_on_logits = pytest.mark.parametrize("name", list(ON_LOGITS))
-each_class = pytest.mark.parametrize("cls", [CrossEntropyLoss, NLLLoss, SoftmaxFocalLoss], ids=lambda c: c.__name__)
+each_class = pytest.mark.parametrize(
+    "cls", [CrossEntropyLoss, NLLLoss, SoftmaxFocalLoss], ids=lambda c: c.__name__
+)
 each_reduction = pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 W = np.array([1.0, 2.0, 0.0, 5.0])
 
@@ -50,7 +52,9 @@ def reference(name, dtype):
                 return [v / sum(e) for v in e]
 
             def terms(*moves):
-                moved = [x[i] + h * moves.count(i) - h * moves.count(~i) for i in n]  # ~i: a step back along i
+                moved = [
+                    x[i] + h * moves.count(i) - h * moves.count(~i) for i in n
+                ]  # ~i: a step back along i
                 return [term(p) for p in probabilities(moved)]
 
             p = probabilities(x)
@@ -59,11 +63,13 @@ def reference(name, dtype):
             bend = {}
             for i, j in itertools.combinations_with_replacement(n, 2):
                 moves = [terms(a, b) for a in (i, ~i) for b in (j, ~j)]  # ++ +- -+ --
-                bend[i, j] = bend[j, i] = [(pp - pm - mp_ + mm) / (4 * h * h) for pp, pm, mp_, mm in zip(*moves)]
+                bend[i, j] = bend[j, i] = [
+                    (pp - pm - mp_ + mm) / (4 * h * h) for pp, pm, mp_, mm in zip(*moves)
+                ]
             for target in TARGETS:
                 y = [mpf(v) for v in np.array(target, dtype).tolist()]
-                dot = lambda v, y=y: sum(a * b for a, b in zip(y, v) if a)  # noqa: E731
-                size = lambda v, y=y: max(abs(a * b) for a, b in zip(y, v) if a)  # noqa: E731
+                dot = lambda v, y=y: sum(a * b for a, b in zip(y, v) if a)
+                size = lambda v, y=y: max(abs(a * b) for a, b in zip(y, v) if a)
                 result.append((
                     row,
                     target,
@@ -92,11 +98,17 @@ def check_exact(name, cls, dtype):
         for y in targets:
             got = (loss(x, y), loss.grad(x, y), loss.hess(x, y))
             for k, part in enumerate(("value", "gradient", "hessian")):
-                pairs = zip(got[k].ravel(), np.ravel(np.array(wanted[k], object)), np.ravel(np.array(sizes[k], object)))
+                pairs = zip(
+                    got[k].ravel(),
+                    np.ravel(np.array(wanted[k], object)),
+                    np.ravel(np.array(sizes[k], object)),
+                )
                 for g, w, size in pairs:
                     error = ulps(g, w, dtype, size, gains[k])
                     worst[k] = max(worst[k], error)
-                    assert error <= bounds[k], f"{part} of {row} for {y}: {g!r}, true {float(w)!r}: {error:.3g} ulp"
+                    assert error <= bounds[k], (
+                        f"{part} of {row} for {y}: {g!r}, true {float(w)!r}: {error:.3g} ulp"
+                    )
     return worst
 
 
@@ -186,7 +198,9 @@ def test_cross_entropy(shape, weight, smoothing, soft, reduction):
 
 
 @each_reduction
-@pytest.mark.parametrize("shape, weight, smoothing, soft", [c for c in cases() if not c[2] and not c[3]], ids=str)
+@pytest.mark.parametrize(
+    "shape, weight, smoothing, soft", [c for c in cases() if not c[2] and not c[3]], ids=str
+)
 def test_nll(shape, weight, smoothing, soft, reduction):
     x, y = batch(shape, soft)
     x -= np.log(np.exp(x).sum(1, keepdims=True))
@@ -228,7 +242,9 @@ def test_one_dimension():
     assert np.array_equal(CrossEntropyLoss().grad(x, 0), CrossEntropyLoss().grad([x], [0])[0])
     assert CrossEntropyLoss().hess(x, 0).shape == (3, 3) and CrossEntropyLoss().hess_diag(x, 0).shape == (3,)
     tx = torch.tensor(x)
-    torch.testing.assert_close(lossref.torch.CrossEntropyLoss()(tx, torch.tensor(0)), F.cross_entropy(tx, torch.tensor(0)))
+    torch.testing.assert_close(
+        lossref.torch.CrossEntropyLoss()(tx, torch.tensor(0)), F.cross_entropy(tx, torch.tensor(0))
+    )
 
 
 def test_denominators():
@@ -240,7 +256,9 @@ def test_denominators():
         close(loss.grad(x, y), total.grad(x, y) / n)
         module = lossref.torch.CrossEntropyLoss(torch.tensor(W), denominator=name)
         assert module(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(float(loss(x, y)), rel=1e-14)
-    with pytest.raises(ValueError, match="denominator must be one of None, 'samples', 'weights'; got 'positives'"):
+    with pytest.raises(
+        ValueError, match="denominator must be one of None, 'samples', 'weights'; got 'positives'"
+    ):
         CrossEntropyLoss(denominator="positives")
 
 
@@ -294,7 +312,9 @@ def test_masked_logits(cls, dtype):
     for y, without in (([0], [0]), ([[0.25, 0.0, 0.75]], [[0.25, 0.75]])):
         assert loss(x, y) == loss(kept, without)
         assert np.array_equal(loss.grad(x, y), np.insert(loss.grad(kept, without), 1, 0, axis=1))
-        assert np.array_equal(loss.hess(x, y)[:, [0, 0, 2, 2], [0, 2, 0, 2]], loss.hess(kept, without).reshape(1, 4))
+        assert np.array_equal(
+            loss.hess(x, y)[:, [0, 0, 2, 2], [0, 2, 0, 2]], loss.hess(kept, without).reshape(1, 4)
+        )
         assert not loss.hess(x, y)[:, 1].any()
     assert loss(x, [1]) == np.inf and loss(x, [[0.5, 0.5, 0.0]]) == np.inf
     assert np.isnan(loss(np.full((1, 3), -np.inf, dtype), [0]))
@@ -370,7 +390,9 @@ def test_dtype_and_shape_are_kept(cls, dtype, shape, reduction):
     assert value.shape == (y.shape if reduction == "none" else ())
     if dtype == np.float16 and reduction == "none":
         wide = loss.value_and_grad(x.astype(np.float32), y)
-        assert np.array_equal(value, wide[0].astype(np.float16)) and np.array_equal(gradient, wide[1].astype(np.float16))
+        assert np.array_equal(value, wide[0].astype(np.float16)) and np.array_equal(
+            gradient, wide[1].astype(np.float16)
+        )
 
 
 @each_class
@@ -444,15 +466,40 @@ def test_bad_probabilities():
 @pytest.mark.parametrize(
     "cls, kwargs, error, message",
     [
-        (CrossEntropyLoss, {"label_smoothing": 1.1}, ValueError, "label_smoothing must be in [0, 1]; got 1.1"),
-        (CrossEntropyLoss, {"label_smoothing": -0.1}, ValueError, "label_smoothing must be in [0, 1]; got -0.1"),
+        (
+            CrossEntropyLoss,
+            {"label_smoothing": 1.1},
+            ValueError,
+            "label_smoothing must be in [0, 1]; got 1.1",
+        ),
+        (
+            CrossEntropyLoss,
+            {"label_smoothing": -0.1},
+            ValueError,
+            "label_smoothing must be in [0, 1]; got -0.1",
+        ),
         (CrossEntropyLoss, {"ignore_index": 1.0}, TypeError, "ignore_index must be an integer; got 1.0"),
         (CrossEntropyLoss, {"weight": [1, -1]}, ValueError, "weight must be at least 0; got -1"),
-        (CrossEntropyLoss, {"weight": 2.0}, ValueError, "weight must have shape (C,), one for each class; got shape ()"),
-        (NLLLoss, {"reduction": "batchmean"}, ValueError, "reduction must be one of 'none', 'mean', 'sum'; got 'batchmean'"),
+        (
+            CrossEntropyLoss,
+            {"weight": 2.0},
+            ValueError,
+            "weight must have shape (C,), one for each class; got shape ()",
+        ),
+        (
+            NLLLoss,
+            {"reduction": "batchmean"},
+            ValueError,
+            "reduction must be one of 'none', 'mean', 'sum'; got 'batchmean'",
+        ),
         (SoftmaxFocalLoss, {"gamma": -1}, ValueError, "gamma must be at least 0; got -1"),
         (SoftmaxFocalLoss, {"alpha": -1}, ValueError, "alpha must be at least 0; got -1"),
-        (SoftmaxFocalLoss, {"alpha": np.ones((2, 2))}, ValueError, "alpha must be a number or have shape (C,)"),
+        (
+            SoftmaxFocalLoss,
+            {"alpha": np.ones((2, 2))},
+            ValueError,
+            "alpha must be a number or have shape (C,)",
+        ),
     ],
     ids=str,
 )
@@ -462,11 +509,17 @@ def test_bad_arguments(cls, kwargs, error, message):
 
 
 def test_bad_weight_shape_and_input():
-    with pytest.raises(ValueError, match=re.escape("weight must have shape (4,), one for each class of x; got (3,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("weight must have shape (4,), one for each class of x; got (3,)")
+    ):
         CrossEntropyLoss([1, 1, 1])(X, Y)
-    with pytest.raises(ValueError, match=re.escape("alpha must have shape (4,), one for each class of x; got (3,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("alpha must have shape (4,), one for each class of x; got (3,)")
+    ):
         SoftmaxFocalLoss([1, 1, 1])(X, Y)
-    with pytest.raises(ValueError, match=re.escape("x must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")):
+    with pytest.raises(
+        ValueError, match=re.escape("x must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
+    ):
         CrossEntropyLoss()(1.0, 0)
     with pytest.raises(ValueError, match=re.escape("x must be in [-inf, 0]; got 0.5")):
         NLLLoss()(np.abs(X) / 2, Y)
@@ -481,7 +534,11 @@ def test_nan_comes_out(cls):
     for which in (x, p):
         which[2, 1] = np.nan
         loss = cls(reduction="none")
-        assert np.isnan(loss(x, p)).tolist() == np.isnan(loss.grad(x, p)).any(1).tolist() == [i == 2 for i in range(6)]
+        assert (
+            np.isnan(loss(x, p)).tolist()
+            == np.isnan(loss.grad(x, p)).any(1).tolist()
+            == [i == 2 for i in range(6)]
+        )
         which[2, 1] = 0.5
     x[4, 0] = np.nan
     assert np.isnan(cls()(x, Y))
@@ -544,19 +601,19 @@ def test_half_precision_in_torch(cls, dtype):
 def mutant(change):
     class Mutant(CrossEntropyLoss):
         @staticmethod
-        def formula(m, p, q, l):  # noqa: E741
-            return change(m, p, q, l)
+        def formula(m, p, q, nl):
+            return change(m, p, q, nl)
 
     return Mutant
 
 
 MUTANTS = {
-    "log10": lambda m, p, q, l: Parts(lambda: l / np.log(10), lambda: -1 / np.log(10), lambda: 0),
-    "log of rounded p": lambda m, p, q, l: Parts(lambda: -np.log(p), lambda: -1, lambda: 0),
-    "zero gradient": lambda m, p, q, l: Parts(lambda: l, lambda: 0, lambda: 0),
-    "flipped sign": lambda m, p, q, l: Parts(lambda: l, lambda: 1, lambda: 0),
-    "p for l": lambda m, p, q, l: Parts(lambda: q, lambda: -1, lambda: 0),
-    "curved": lambda m, p, q, l: Parts(lambda: l, lambda: -1, lambda: p),
+    "log10": lambda m, p, q, nl: Parts(lambda: nl / np.log(10), lambda: -1 / np.log(10), lambda: 0),
+    "log of rounded p": lambda m, p, q, nl: Parts(lambda: -np.log(p), lambda: -1, lambda: 0),
+    "zero gradient": lambda m, p, q, nl: Parts(lambda: nl, lambda: 0, lambda: 0),
+    "flipped sign": lambda m, p, q, nl: Parts(lambda: nl, lambda: 1, lambda: 0),
+    "q for -log p": lambda m, p, q, nl: Parts(lambda: q, lambda: -1, lambda: 0),
+    "curved": lambda m, p, q, nl: Parts(lambda: nl, lambda: -1, lambda: p),
 }
 
 
@@ -582,7 +639,9 @@ class LostComplement(CrossEntropyLoss):
 
 
 @pytest.mark.parametrize(
-    "cls", [*map(mutant, MUTANTS.values()), DroppedCrossTerms, LostComplement], ids=[*MUTANTS, "cross terms", "complement"]
+    "cls",
+    [*map(mutant, MUTANTS.values()), DroppedCrossTerms, LostComplement],
+    ids=[*MUTANTS, "cross terms", "complement"],
 )
 def test_wrong_loss_is_refused(cls):
     with pytest.raises(AssertionError):
@@ -594,8 +653,8 @@ def test_wrong_focal_is_refused():
 
     class Mutant(SoftmaxFocalLoss):
         @staticmethod
-        def formula(m, p, q, l, gamma):  # noqa: E741
-            parts = SoftmaxFocalLoss.formula(m, p, q, l, gamma)
+        def formula(m, p, q, nl, gamma):
+            parts = SoftmaxFocalLoss.formula(m, p, q, nl, gamma)
             return parts._replace(gradient=lambda: parts.gradient() * p)
 
     with pytest.raises(AssertionError):

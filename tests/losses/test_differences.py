@@ -27,7 +27,14 @@ def torchvision_focal(x, y, gamma=0.5):
 
 
 NAMESPACE = dict(
-    np=np, torch=torch, F=F, lossref=lossref, t=t, tgrad=tgrad, torchvision_focal=torchvision_focal, f32=np.float32
+    np=np,
+    torch=torch,
+    F=F,
+    lossref=lossref,
+    t=t,
+    tgrad=tgrad,
+    torchvision_focal=torchvision_focal,
+    f32=np.float32,
 )
 
 
@@ -38,7 +45,9 @@ def outcome(expression):
         return type(error).__name__
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # what torch warns of is in the table
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::RuntimeWarning"
+)  # what torch warns of is in the table
 @pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: f"{row.loss}: {row.what}")
 def test_row(row):
     assert outcome(row.torch) == row.torch_gives

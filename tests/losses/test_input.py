@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from cases import CASES
 
 import lossref
-from cases import CASES
 
 FIRST = list({case.loss: case for case in reversed(CASES)}.values())  # one case for each loss
 each_loss = pytest.mark.parametrize("case", FIRST, ids=lambda c: c.loss)
@@ -139,7 +139,9 @@ def test_ranges(case, name, size):
         if np.isfinite(bad):
             given[name][size - 2] = bad
             for _ in range(2):
-                with pytest.raises(ValueError, match=re.escape(f"{name} must be in [{low:g}, {high:g}]; got {bad:g}")):
+                with pytest.raises(
+                    ValueError, match=re.escape(f"{name} must be in [{low:g}, {high:g}]; got {bad:g}")
+                ):
                     loss(**given)
                 given[name][0] = np.nan  # a NaN beside it does not hide it
             refused += 1
@@ -148,7 +150,9 @@ def test_ranges(case, name, size):
 
 @each_loss
 @pytest.mark.parametrize(
-    "bad", [1j, np.array([1 + 2j]), "text", [[1, 2], [3]], object(), np.array(["2020"], "M8[Y]"), None], ids=repr
+    "bad",
+    [1j, np.array([1 + 2j]), "text", [[1, 2], [3]], object(), np.array(["2020"], "M8[Y]"), None],
+    ids=repr,
 )
 @pytest.mark.parametrize("name", ["x", "y"])
 def test_not_numbers(case, name, bad):
@@ -162,7 +166,9 @@ def test_weights(case):
     x, y = data(case)
     with pytest.raises(ValueError, match=r"weight must be at least 0; got -1"):
         build(case, weight=[1, 2, -1])
-    with pytest.raises(ValueError, match=re.escape("weight must broadcast to the shape of x, (4, 3); got shape (4,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("weight must broadcast to the shape of x, (4, 3); got shape (4,)")
+    ):
         build(case, weight=np.ones(4))(x, y)
     with pytest.raises(ValueError, match=re.escape("got shape (2, 4, 3)")):
         build(case, weight=np.ones((2, 4, 3)))(x, y)
@@ -245,7 +251,9 @@ def test_denominators(case):
         np.testing.assert_allclose(mean.grad(x, y), total.grad(x, y) / n, rtol=1e-14)
         np.testing.assert_allclose(mean.hess(x, y), total.hess(x, y) / n, rtol=1e-14)
     assert build(case, denominator="weights")(x, y) == build(case, denominator="elements")(x, y)
-    with pytest.raises(ValueError, match="denominator must be one of None, 'elements', 'samples', 'weights', 'positives'"):
+    with pytest.raises(
+        ValueError, match="denominator must be one of None, 'elements', 'samples', 'weights', 'positives'"
+    ):
         build(case, denominator="batch")
 
 

@@ -1,11 +1,11 @@
 """The battery can fail: every wrong loss here must be refused by it, and by the check that is meant to catch it."""
 
+import battery
 import numpy as np
 import pytest
-
-import battery
-import lossref
 from cases import CASES
+
+import lossref
 from lossref._base import Parts
 
 CHECKS = {
@@ -58,8 +58,14 @@ OF_ONE = {
         "BCEWithLogitsLoss",
         replace("value", lambda v, z, y: np.maximum(z, 0) - z * y + np.log(1 + np.exp(-np.abs(z)))),
     ),
-    "Huber without its half": ("HuberLoss", replace("value", lambda v, x, y: np.where(abs(x - y) <= 1, (x - y) ** 2, v))),
-    "KL the wrong way round": ("KLDivLoss", replace("value", lambda v, x, y: np.exp(x) * (x - np.log(y + (y == 0))))),
+    "Huber without its half": (
+        "HuberLoss",
+        replace("value", lambda v, x, y: np.where(abs(x - y) <= 1, (x - y) ** 2, v)),
+    ),
+    "KL the wrong way round": (
+        "KLDivLoss",
+        replace("value", lambda v, x, y: np.exp(x) * (x - np.log(y + (y == 0)))),
+    ),
     "focal gradient of a course note": (
         "SigmoidFocalLoss",
         replace("gradient", lambda g, z, y: g * 1 / (1 + np.exp((1 - 2 * y) * z))),
@@ -68,7 +74,10 @@ OF_ONE = {
         "SigmoidFocalLoss",
         lambda parts, m, z, y: lossref.SigmoidFocalLoss.formula(m, z, y, 0.75, 2.0),
     ),
-    "labels swapped": ("BCEWithLogitsLoss", lambda parts, m, z, y: lossref.BCEWithLogitsLoss.formula(m, z, 1 - y, None)),
+    "labels swapped": (
+        "BCEWithLogitsLoss",
+        lambda parts, m, z, y: lossref.BCEWithLogitsLoss.formula(m, z, 1 - y, None),
+    ),
 }
 
 
@@ -119,7 +128,9 @@ def test_lost_denominator_is_refused(name):
     class Mutant(lossref.LOSSES[name]):
         def _evaluate(self, x, y, **asked):
             value, derivative = super()._evaluate(x, y, **asked)
-            return value, None if derivative is None else derivative * np.size(x)  # 1/N forgotten in the gradient
+            return value, None if derivative is None else derivative * np.size(
+                x
+            )  # 1/N forgotten in the gradient
 
     assert refusals(first_case(name), Mutant) >= {"differences", "torch"}
 

@@ -100,7 +100,9 @@ def test_comparisons_are_asserted():
 
     for path in Path(__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare)), f"{path}:{node.lineno}"
+            assert not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare)), (
+                f"{path}:{node.lineno}"
+            )
 
 
 def test_typed():

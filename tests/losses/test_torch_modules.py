@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from cases import CASES
 
 import lossref
 import lossref.torch
-from cases import CASES
 
 FIRST = list({case.loss: case for case in reversed(CASES)}.values())
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
@@ -45,7 +45,9 @@ def test_as_exact_as_numpy(case, dtype):
     eps = np.finfo(x.dtype)
     for got, wanted in ((value, loss(x, y)), (gradient, loss.grad(x, y))):
         # torch flushes nothing to zero, but its exp may differ in the last places and below the normal range
-        np.testing.assert_allclose(got.detach(), wanted, rtol=16 * eps.eps, atol=8 * float(eps.smallest_subnormal))
+        np.testing.assert_allclose(
+            got.detach(), wanted, rtol=16 * eps.eps, atol=8 * float(eps.smallest_subnormal)
+        )
 
 
 @each_case
@@ -54,7 +56,9 @@ def test_as_exact_as_numpy(case, dtype):
 def test_parity_with_torch(case, reduction, shape):
     more = {"reduction": reduction}
     if shape is not None:
-        more["weight"] = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+        more["weight"] = (
+            torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+        )
     x, y = data(case)
     ours, wanted = module(case, **more), case.peer(x, y, more.get("weight"), reduction)
     got, by_terms = ours(x, y), ours.by_terms(x, y)
@@ -91,7 +95,9 @@ def test_func(case):
     close = dict(rtol=1e-12, atol=1e-16)
     assert_close = torch.testing.assert_close
     assert_close(torch.func.grad(loss)(x, y), torch.tensor(exact.grad(x.numpy(), y.numpy())), **close)
-    assert_close(torch.func.hessian(loss)(x, y), torch.diag(torch.tensor(exact.hess(x.numpy(), y.numpy()))), **close)
+    assert_close(
+        torch.func.hessian(loss)(x, y), torch.diag(torch.tensor(exact.hess(x.numpy(), y.numpy()))), **close
+    )
     assert_close(torch.vmap(loss)(x.reshape(3, 2), y.reshape(3, 2)).mean(), loss(x, y), **close)
     per_sample = torch.vmap(torch.func.grad(loss))(x, y)
     assert_close(per_sample / 6, torch.func.grad(loss)(x, y), **close)
@@ -109,7 +115,9 @@ def test_compile(case):
     compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
     value = compiled(x, y)
     torch.testing.assert_close(value, loss(x, y), rtol=1e-14, atol=0)
-    torch.testing.assert_close(*(torch.autograd.grad(v, x)[0] for v in (value, loss(x, y))), rtol=1e-13, atol=0)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(v, x)[0] for v in (value, loss(x, y))), rtol=1e-13, atol=0
+    )
 
 
 @each_loss
@@ -187,7 +195,9 @@ def test_one_tensor_is_kept(case):
         assert module(case)(x, y).grad_fn is None
 
 
-@pytest.mark.parametrize("case", [c for c in FIRST if c.loss not in ("HuberLoss", "SigmoidFocalLoss")], ids=lambda c: c.loss)
+@pytest.mark.parametrize(
+    "case", [c for c in FIRST if c.loss not in ("HuberLoss", "SigmoidFocalLoss")], ids=lambda c: c.loss
+)
 def test_legacy_reduction_arguments(case):
     """Those that torch's own constructor still has."""
     x, y = data(case)
@@ -213,12 +223,18 @@ def test_bad_input(case):
             if np.isfinite(bad):
                 given = {"input": x.detach().clone(), "target": y.clone()}
                 given[name][2, 1] = bad
-                with pytest.raises(ValueError, match=re.escape(f"{name} must be in [{low:g}, {high:g}]; got {bad:g}")):
+                with pytest.raises(
+                    ValueError, match=re.escape(f"{name} must be in [{low:g}, {high:g}]; got {bad:g}")
+                ):
                     loss(**given)
                 given[name][1, 1] = torch.nan  # which does not hide it
-                with pytest.raises(ValueError, match=re.escape(f"{name} must be in [{low:g}, {high:g}]; got {bad:g}")):
+                with pytest.raises(
+                    ValueError, match=re.escape(f"{name} must be in [{low:g}, {high:g}]; got {bad:g}")
+                ):
                     loss(**given)
-    with pytest.raises(ValueError, match=re.escape("weight must broadcast to the shape of input, (4, 3); got shape (4,)")):
+    with pytest.raises(
+        ValueError, match=re.escape("weight must broadcast to the shape of input, (4, 3); got shape (4,)")
+    ):
         module(case, weight=torch.ones(4))(x, y)
 
 
