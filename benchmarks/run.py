@@ -122,7 +122,7 @@ def numpy_rows():
 
     def simplex(n):
         rng = np.random.default_rng(0)
-        return np.log(rng.random(n, np.float32)), rng.random(n, np.float32)
+        return np.log(1 - rng.random(n, np.float32)), rng.random(n, np.float32)
 
     def textbook_bce(x, y):
         value = np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))

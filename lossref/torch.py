@@ -1,7 +1,9 @@
-"""The same losses as ``torch.nn`` modules: the same formulas, evaluated in torch's namespace.
+"""The same losses as ``torch.nn`` modules, on the same formulas, in two ways.
 
-torch's autograd never differentiates a formula with respect to the input: it would lose the tails and be wrong at
-kinks. Backward is the derived formula, and backward of backward the formula derived from that.
+In memory, eagerly, NumPy makes its one pass over the tensors' own numbers (``Pass``). Everywhere else, on a device,
+under the compiler and torch.func, for a gradient of the target or of a gradient, the formula is evaluated in torch's
+operations (``Term``, ``RowTerm``). Either way backward is the derived formula: torch's autograd, left to differentiate
+a stable form itself, would lose the tails and be wrong at kinks.
 """
 
 from __future__ import annotations
@@ -509,6 +511,8 @@ def _check(name, tensor, low, high):
 
 
 class BCELoss(Elementwise):
+    """`lossref.BCELoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.BCELoss`，另有关键字参数 `denominator`。"""
+
     loss = bce.BCELoss
 
     def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", *, denominator=None):
@@ -516,6 +520,8 @@ class BCELoss(Elementwise):
 
 
 class BCEWithLogitsLoss(Elementwise):
+    """`lossref.BCEWithLogitsLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.BCEWithLogitsLoss`，另有关键字参数 `denominator`。"""
+
     loss = bce.BCEWithLogitsLoss
 
     def __init__(
@@ -536,6 +542,8 @@ class BCEWithLogitsLoss(Elementwise):
 
 
 class KLDivLoss(Elementwise):
+    """`lossref.KLDivLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.KLDivLoss`，另有关键字参数 `denominator`。"""
+
     loss = kl.KLDivLoss
 
     def __init__(
@@ -558,6 +566,8 @@ class KLDivLoss(Elementwise):
 
 
 class MSELoss(Elementwise):
+    """`lossref.MSELoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.MSELoss`，另有关键字参数 `denominator`。"""
+
     loss = regression.MSELoss
 
     def __init__(self, size_average=None, reduce=None, reduction="mean", *, weight=None, denominator=None):
@@ -565,10 +575,14 @@ class MSELoss(Elementwise):
 
 
 class L1Loss(MSELoss):
+    """`lossref.L1Loss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.L1Loss`，另有关键字参数 `denominator`。"""
+
     loss = regression.L1Loss
 
 
 class SmoothL1Loss(Elementwise):
+    """`lossref.SmoothL1Loss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.SmoothL1Loss`，另有关键字参数 `denominator`。"""
+
     loss = regression.SmoothL1Loss
 
     def __init__(
@@ -582,6 +596,8 @@ class SmoothL1Loss(Elementwise):
 
 
 class HuberLoss(Elementwise):
+    """`lossref.HuberLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.HuberLoss`，另有关键字参数 `denominator`。"""
+
     loss = regression.HuberLoss
 
     def __init__(self, reduction="mean", delta=1.0, *, weight=None, denominator=None):
@@ -593,6 +609,8 @@ class HuberLoss(Elementwise):
 
 
 class SigmoidFocalLoss(Elementwise):
+    """`lossref.SigmoidFocalLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.SigmoidFocalLoss`。"""
+
     loss = focal.SigmoidFocalLoss
 
     def __init__(self, alpha=0.25, gamma=2.0, *, weight=None, reduction="mean", denominator=None):
@@ -605,6 +623,8 @@ class SigmoidFocalLoss(Elementwise):
 
 
 class CrossEntropyLoss(Classes):
+    """`lossref.CrossEntropyLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.CrossEntropyLoss`，另有关键字参数 `denominator`。"""
+
     loss = ce.CrossEntropyLoss
 
     def __init__(
@@ -617,6 +637,8 @@ class CrossEntropyLoss(Classes):
 
 
 class NLLLoss(Classes):
+    """`lossref.NLLLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.NLLLoss`，另有关键字参数 `denominator`。"""
+
     loss = ce.NLLLoss
 
     def __init__(
@@ -634,6 +656,8 @@ class NLLLoss(Classes):
 
 
 class SoftmaxFocalLoss(Classes):
+    """`lossref.SoftmaxFocalLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.SoftmaxFocalLoss`。"""
+
     loss = focal.SoftmaxFocalLoss
 
     def __init__(self, alpha=None, gamma=2.0, *, ignore_index=-100, reduction="mean", denominator=None):

@@ -29,8 +29,11 @@ def data(case, shape=(4, 3), dtype=torch.float64):
     return torch.tensor(x, dtype=dtype, requires_grad=True), torch.tensor(y, dtype=dtype)
 
 
-def test_every_loss_is_there():
-    assert all(issubclass(getattr(lossref.torch, name), torch.nn.Module) for name in lossref.LOSSES)
+@pytest.mark.parametrize("name", list(lossref.LOSSES))
+def test_every_loss_is_there(name):
+    module = getattr(lossref.torch, name)
+    assert issubclass(module, torch.nn.Module) and module.loss is lossref.LOSSES[name]
+    assert f"`lossref.{name}`" in module.__doc__ and "构造参数" in module.__doc__
 
 
 @each_case
