@@ -11,13 +11,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..numbers import is_bare_number
 from ..source import PROSE, Check, Location, Math, Page, PageError
 from . import claims
-from .points import Needs
+from .evaluate import Evaluator
+from .points import Needs, points
 from .scope import Scope, Symbol, declare
 from .statements import Reading, read, read_condition, read_expression, read_symbol
 from .syntax import Add, All, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement
 from .tokens import FormulaError
+from .values import Matrix, Undefined
 
 CONVENTIONS = ("0 log 0 = 0",)
 # 当 $z$ 很大 states no condition: without one of these a formula behind 当 is a mention.
@@ -96,9 +99,7 @@ def formula_checks(page: Page, session: object = None, prove: bool = False) -> l
     Formulas need no running code, so ``session`` is not looked at; it is what every kind of check is given.
     """
     scope = formula_scope(page)
-    formulas = _read_all(
-        [math for math in page.maths if page.comment_behind(math.outer_end, "=", ":=") is None], scope
-    )
+    formulas = _read_all([math for math in page.maths if not is_bare_number(math)], scope)
     _attach_conditions(formulas)
     known = _Known(formulas, page.visible(PROSE))
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known, prove)]
@@ -106,13 +107,18 @@ def formula_checks(page: Page, session: object = None, prove: bool = False) -> l
 
 
 def _read_all(maths: list[Math], scope: Scope) -> list[_Formula]:
-    """Read every formula; one that uses a symbol defined further down is read again at the end."""
-    formulas = [_read(math, scope) for math in maths]
-    while True:
+    """Read every formula, again until no new symbol turns up: a page may name what it defines below.
+
+    What a formula means depends on the symbols known (p_t is a name once it is defined), so the last reading,
+    which knows them all, is the one that counts.
+    """
+    known = -1
+    while len(scope.all()) > known:
         known = len(scope.all())
-        formulas = [_read(f.math, scope) if f.error is not None else f for f in formulas]
-        if len(scope.all()) == known:
-            return formulas
+        for symbol in scope.all():
+            symbol.uses = 0
+        formulas = [_read(math, scope) for math in maths]
+    return formulas
 
 
 def _read(math: Math, scope: Scope) -> _Formula:
@@ -209,14 +215,15 @@ class _Known:
                         self.sums.append((Add, Counter(node.terms)))
                     elif isinstance(node, Mul):
                         self.sums.append((Mul, Counter(node.factors)))
+                    elif isinstance(node, Neg) and isinstance(node.value, Mul):
+                        self.sums.append((Neg, Counter(node.value.factors)))
 
     def contains(self, node: Node) -> bool:
         if node in self.nodes:
             return True
-        if isinstance(node, Neg):
-            return self.contains(node.value)
-        if isinstance(node, (Add, Mul)):
-            parts = Counter(node.terms if isinstance(node, Add) else node.factors)
+        product = node.value if isinstance(node, Neg) else node
+        if isinstance(product, Mul) or isinstance(node, Add):
+            parts = Counter(product.terms if isinstance(product, Add) else product.factors)
             return any(kind is type(node) and not parts - whole for kind, whole in self.sums)
         return False
 
@@ -230,7 +237,34 @@ def _is_plain(node: Node) -> bool:
     return isinstance(node, Call) and node.order == 0 and all(map(_is_plain, node.args))
 
 
-def _check_mention(node: Node, known: _Known) -> str:
+def _check_elements(node: Node, scope: Scope) -> None:
+    """What is only mentioned still has to be an element, of a family or vector that its index runs over."""
+    for element in node.walk():
+        if not isinstance(element, Elem) or not isinstance(element.base, Name):
+            continue
+        owner = scope.family(element.base.name, len(element.indices)) or scope.find(element.base.name)
+        if owner is None:
+            continue  # a bound index or a parameter
+        if not owner.shape and not _is_vector(element.base, scope):
+            raise FormulaError(f"`{owner.name}` is one number and has no elements", *element.span)
+        for index, size in zip(element.indices, owner.shape, strict=False):
+            if isinstance(index, Name) and index.name != size and scope.size_of_index(index.name) != size:
+                raise FormulaError(
+                    f"`{index.name}` is no index that runs over `{size}`, as `{owner.written}` does",
+                    *index.span,
+                )
+
+
+def _is_vector(node: Name, scope: Scope) -> bool:
+    try:
+        (point, env, _), *_ = points(scope, [node], [], 1)
+        return isinstance(Evaluator(scope, point).eval(node, env), Matrix)
+    except (Undefined, ValueError):
+        return False
+
+
+def _check_mention(node: Node, known: _Known, scope: Scope) -> str:
+    _check_elements(node, scope)
     if not _is_plain(node) and not known.contains(node):
         raise FormulaError(
             "this expression occurs in no checked formula of the page",
@@ -274,7 +308,7 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: b
     if formula.reading.enumerates and all(s.kind == "mention" for s in statements):
         return [_check(page, math, lambda: _check_enumeration(statements, scope))]
     claimed = [s for s in statements if s.kind == "claim"]
-    mentioned = [s for s in statements if s.kind == "mention" and not _is_plain(s.body)]
+    mentioned = [s for s in statements if s.kind == "mention" and not isinstance(s.body, Name)]
     made = []
     for statement in claimed:
         conditions = [*formula.conditions, *statement.conditions]
@@ -289,7 +323,7 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: b
             )
         )
     for statement in mentioned:
-        made.append(_check(page, math, lambda s=statement: _check_mention(s.body, known), statement))
+        made.append(_check(page, math, lambda s=statement: _check_mention(s.body, known, scope), statement))
     if loose and not claimed:
         made.append(
             _check(
@@ -332,7 +366,7 @@ def _exempted(page: Page, formula: _Formula, scope: Scope, known: _Known, reason
                     formula.math.tex, statement.body, [*formula.conditions, *statement.conditions], scope
                 )
             elif statement.kind == "mention":
-                _check_mention(statement.body, known)
+                _check_mention(statement.body, known, scope)
     except (FormulaError, ArithmeticError):
         return f"豁免：{reason}"
     raise FormulaError("this formula passes its check: the exemption is not needed", fix="remove the comment")

@@ -264,6 +264,8 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
 
 def _doubtful(a, b, relative, trial: Trial) -> bool:
     """Different, or so small beside the summands that rounding could have made them so."""
+    if a == b:
+        return False
     return max(abs(a), abs(b)) <= trial.noise or not _near(a, b, relative, v.ZERO)
 
 

@@ -154,6 +154,8 @@ class Parser:
     def term(self, signed: bool = True) -> Node:
         start = self.token.start
         sign = self.accept("-", "+") if signed else None
+        if sign and sign.text == "+":
+            raise self.error("a leading + says nothing", "remove it", sign)
         if sign and self.token.is_("+", "-"):
             raise self.error("two signs in a row", "put the second into brackets")
         value = self.product()

@@ -36,7 +36,7 @@ from .values import Matrix, Undefined, mp
 
 SEED = 1
 TRIES = 400  # draws before a condition is called unsatisfiable
-INDEX_CHOICES = 6
+INDEX_CHOICES = 4
 
 
 def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
@@ -190,11 +190,13 @@ def points(
     own = Needs(scope, nodes)
     free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
     found = False
-    tries = (
-        TRIES if given.tests and not special else 1
-    )  # a special point that fails the conditions is passed over
-    for sizes in _size_choices(scope, needs, given):
-        for k in range(count):
+    # A special point that fails the conditions is passed over.
+    tries = TRIES if given.tests and not special else 1
+    choices = _size_choices(scope, needs, given)
+    # Several sizes share the points; each begins with another style of draw.
+    each = count if len(choices) == 1 else count // len(choices) + 1
+    for first, sizes in enumerate(choices):
+        for k in range(first, first + each):
             for attempt in range(tries):
                 point = _draw(scope, needs, sizes, k, attempt, special)
                 envs = list(_index_values(scope, free_indices, point, k))
@@ -338,6 +340,8 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point
             for x in table.values():
                 _check_domain(family, x, right)
             point.families[family.key] = table
+        elif scope.plain[left.name].definition is not None:
+            point.cuts[left.name] = items[k % len(items)]
         else:
             point.plain[left.name] = items[k % len(items)]
             _check_domain(scope.plain[left.name], point.plain[left.name], right)

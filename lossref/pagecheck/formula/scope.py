@@ -97,7 +97,11 @@ class Scope:
     def add(self, symbol: Symbol, start: int = 0, end: int = 1) -> None:
         table = self.families if symbol.kind == "family" else self.plain
         key = symbol.key if symbol.kind == "family" else symbol.name
-        if key in table:
+        before = table.get(key)
+        if before is not None and symbol.definition is not None and before.where == symbol.where:
+            before.definition = symbol.definition  # the same definition, read again
+            return
+        if before is not None:
             raise FormulaError(
                 f"`{symbol.name}` is introduced a second time",
                 start,

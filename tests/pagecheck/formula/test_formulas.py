@@ -305,3 +305,34 @@ def test_an_unused_family_is_named_as_it_is_written():
     line = front[: front.index("  w_{ni}")].count("\n") + 1
     with pytest.raises(PageError, match=rf"page.md:{line}:3: `w_\{{ni\}}` is declared and never used"):
         check.run()
+
+
+@pytest.mark.parametrize(
+    ("body", "fragment"),
+    [
+        (r"$z_q$", "no index that runs over `N`"),
+        (r"$z_i$", "no index that runs over `N`"),
+        (r"$v_n$", "no index that runs over `C`"),
+        (r"定义 $s := z^2$，$s = z^2$。提到 $s_i$。", "is one number and has no elements"),
+        (r"$+z$", "a leading + says nothing"),
+        (r"$y\log q-1 = -1+y\log q$，其中 $-y\log q$。", "occurs in no checked formula"),
+    ],
+)
+def test_a_mention_names_something_that_is_there(body, fragment):
+    refused(body, fragment)
+
+
+def test_mentions_of_elements_and_of_parts_with_their_sign():
+    holds(
+        r"$z_n$、$z_N$、$z_1$、$v_i$、$\operatorname{softmax}(v)_i$，$-zy\log q-1 = -1-zy\log q$，其中 $-y\log q$。"
+    )
+
+
+def test_a_defined_symbol_chosen_from_a_set_is_held_there():
+    holds(r"定义 $m := 2y-1$。设 $m\in\{-1, 1\}$，有 $m^2 = 1$。")
+
+
+def test_a_name_with_a_subscript_may_be_mentioned_before_it_is_defined():
+    front = FRONT.replace("  v:", "  p: {in: real, meaning: 数}\n  t_1: {in: real, meaning: 数}\n  v:")
+    holds(r"先说 $q_t$。定义 $q_t := qy+(1-q)(1-y)$。当 $y=1$ 时，$q_t = q$。")
+    refused(r"定义 $f := f+1$。$f = f$", "unknown symbol `f`", front=front)
