@@ -55,7 +55,7 @@ def test_as_exact_as_numpy(case, dtype):
 
 @each_case
 @each_reduction
-@pytest.mark.parametrize("shape", [None, (3,), (4, 1), (4, 3)], ids=str)
+@pytest.mark.parametrize("shape", [None, (3,)], ids=str)
 def test_parity_with_torch(case, reduction, shape):
     more = {"reduction": reduction}
     if shape is not None:
