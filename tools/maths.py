@@ -30,6 +30,8 @@ GLYPH = re.compile(r'href="#((?:\w+-)*[0-9A-F]+)"')
 WIDTH = re.compile(r'<svg aria-hidden="true"[^>]*? width="([\d.]+)em"')
 # An inline formula up to this width (em) stays in one piece; a longer one may break where MathJax allows it.
 UNBROKEN = 12
+# An inline formula with a piece wider than this (em) must scroll on a phone.
+WIDE = 14
 # A browser would let punctuation next to an image start or end a line: they are held together. Behind them, where it
 # would no longer break on its own, it may.
 INLINE = re.compile(
@@ -75,10 +77,11 @@ class _Typeset(Postprocessor):
             log.error("%s:%s: MathJax cannot set this formula: %s: %s", file, line_of(tex, content), formula.error, tex)
             return f"<code>{html.escape(tex)}</code>"
         self.used.update(dict.fromkeys(GLYPH.findall(formula.svg)))
-        width = sum(float(piece) for piece in WIDTH.findall(formula.svg))
-        svg = formula.svg.replace("<mjx-break> </mjx-break>", "") if width <= UNBROKEN else formula.svg
+        pieces = [float(piece) for piece in WIDTH.findall(formula.svg)]
+        kind = " display" if display else " wide" if max(pieces, default=0) > WIDE else ""
+        svg = formula.svg.replace("<mjx-break> </mjx-break>", "") if sum(pieces) <= UNBROKEN else formula.svg
         return (
-            f'<mjx-container class="math"{" display" if display else ""} data-tex="{html.escape(tex)}" '
+            f'<mjx-container class="math"{kind} data-tex="{html.escape(tex)}" '
             f"data-search-exclude>{svg}"
             f"<mjx-assistive-mml>{formula.mathml}</mjx-assistive-mml></mjx-container>"
         )

@@ -81,11 +81,12 @@ def test_site_does_not_need_torch():
     assert "torch" not in pins("site")
 
 
-def test_mathjax_is_pinned_with_hashes_and_without_addresses():
+def test_npm_packages_are_pinned_with_hashes_and_without_addresses():
     package = json.loads((ROOT / "tools/mathjax/package.json").read_text(encoding="utf-8"))
     lock = json.loads((ROOT / "tools/mathjax/package-lock.json").read_text(encoding="utf-8"))
-    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in package["dependencies"].values())
-    assert lock["packages"][""]["dependencies"] == package["dependencies"]
+    for group in ("dependencies", "devDependencies"):
+        assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in package[group].values())
+        assert lock["packages"][""][group] == package[group]
     for path, entry in lock["packages"].items():
         if path:
             assert entry["integrity"].startswith("sha512-"), path

@@ -1,7 +1,6 @@
-// Formulas are typeset when the site is built; this only lets a reader take their TeX along.
-//
-// A click on a formula copies its TeX. In a copied passage, formulas appear as TeX. A formula wider than the screen can
-// be scrolled from the keyboard. Listeners sit on the document, so that they outlive instant navigation.
+// Small services to the reader. Formulas are typeset when the site is built; this only lets a reader take their TeX
+// along: a click on a formula copies it, and in a copied passage formulas appear as TeX. What is wider than the screen
+// can be scrolled from the keyboard. Listeners sit on the document, so that they outlive instant navigation.
 (() => {
   const formulaAt = (target) => target.closest?.("mjx-container[data-tex]");
   const asSource = (formula) =>
@@ -34,13 +33,18 @@
   });
 
   const letScroll = () => {
-    for (const formula of document.querySelectorAll("mjx-container[display]")) {
-      formula.toggleAttribute("tabindex", false);
-      if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+    for (const box of document.querySelectorAll("mjx-container:is([display], [wide]), .md-typeset__scrollwrap")) {
+      box.toggleAttribute("tabindex", false);
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     }
   };
-  letScroll();
+  // Material wraps tables when it shows a page; look at them after that.
+  const soon = () => requestAnimationFrame(() => setTimeout(letScroll));
+  soon();
   addEventListener("resize", letScroll);
   // Material announces pages shown by instant navigation here; it is silent for pages opened from disk.
-  window.document$?.subscribe(letScroll);
+  window.document$?.subscribe(soon);
+
+  // Material's search is a dialog without a name.
+  document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "搜索");
 })();
