@@ -265,6 +265,10 @@ def _is_vector(node: Name, scope: Scope) -> bool:
 
 def _check_mention(node: Node, known: _Known, scope: Scope) -> str:
     _check_elements(node, scope)
+    if not any(isinstance(part, (Name, Elem, Call)) for part in node.walk()):
+        raise FormulaError(
+            "a bare number claims nothing", *node.span, "say it in words, or claim something about it"
+        )
     if not _is_plain(node) and not known.contains(node):
         raise FormulaError(
             "this expression occurs in no checked formula of the page",

@@ -336,3 +336,7 @@ def test_a_name_with_a_subscript_may_be_mentioned_before_it_is_defined():
     front = FRONT.replace("  v:", "  p: {in: real, meaning: 数}\n  t_1: {in: real, meaning: 数}\n  v:")
     holds(r"先说 $q_t$。定义 $q_t := qy+(1-q)(1-y)$。当 $y=1$ 时，$q_t = q$。")
     refused(r"定义 $f := f+1$。$f = f$", "unknown symbol `f`", front=front)
+
+
+def test_a_bare_number_in_a_remark_is_refused():
+    refused("\n\n$$\n\\begin{aligned}\nz &= z && \\text{除以 } 1\n\\end{aligned}\n$$\n", "a bare number")
