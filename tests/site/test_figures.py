@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lossref.pagecheck.plugin import all_pages
 from tools.figures import FOLDER, differs, main, stale
 
 DOCS = FOLDER.parent
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<target>[^)\s]*\.svg)[)\s]")
 IMAGES = [
     (page, image["alt"], image["target"])
-    for page in sorted(DOCS.rglob("*.md"))
+    for page in all_pages(DOCS.parent)
     for image in IMAGE.finditer(page.read_text(encoding="utf-8"))
     if "figures/" in image["target"]
 ]
