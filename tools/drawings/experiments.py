@@ -84,4 +84,28 @@ def saturation() -> str:
     )
 
 
-FIGURES = {"exp-imbalance": imbalance, "exp-outliers": outliers, "exp-saturation": saturation}
+def double_softmax() -> str:
+    """Training loss with one softmax and with two, which cannot fall below its floor."""
+    names = notebook("double_softmax")
+
+    def mean(name, rate):
+        return np.mean([curve for curve, *_ in names["runs"][name, rate]], axis=0)
+
+    steps = np.arange(100)
+    floor = np.full(2, names["floor"])
+    return chart(
+        "exp-double-softmax", "做一次与做两次 softmax 的训练损失", "步数", (0, 20, 40, 60, 80, 100),
+        [Panel("训练损失（奈特）", (0, 0.5, 1, 1.5, 2, 2.5), [
+            Line(steps, mean("once", 1), "做一次，学习率 1", (30, 0.62), "a"),
+            Line(steps, mean("twice", 1), "做两次，学习率 1", (52, 2.1), "b"),
+            Line(steps, mean("twice", 10), "做两次，学习率 10", (22, 1.27), "c"),
+        ], guides=[(np.array([0.0, 100.0]), floor)], height=240)],
+    )
+
+
+FIGURES = {
+    "exp-imbalance": imbalance,
+    "exp-outliers": outliers,
+    "exp-saturation": saturation,
+    "exp-double-softmax": double_softmax,
+}
