@@ -36,8 +36,13 @@ from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import Memo
 from lossref.pagecheck.source import CODE, PROSE, Page, PageError, read_page, read_text
 
-# Changes that no check can notice, with the reason why; they are counted, and not held against the page.
-UNCHECKED = {"mention": "a formula that is one symbol names it and claims nothing"}
+# Changes that may go unnoticed, with the reason why; those that do are counted and not held against the page.
+UNCHECKED = {
+    "mention": "an expression without a relation claims nothing; it is still part of a checked formula",
+    "refuted": r"what is shown to be wrong, with \ne, is as wrong after the change",
+    "code": "the page's code still prints all that the page says it prints",
+}
+_RELATION = re.compile(r"[=<>]|\\(?:leq?|geq?|neq?|lt|gt|approx|in|to|triangleq|coloneqq)(?![a-zA-Z])")
 _CRASH = "the checker itself crashed"
 FILE = "docs/data/mutants.yml"
 SECONDS = 120.0
@@ -145,18 +150,29 @@ def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
                 )
             elif token == r"\log":
                 yield Mutant("log base", start, end, r"\log_{10}")
-        lone = len(list(_letters(tex))) == 1 and not re.search(r"[-+=<>^\d/]", tex)
         for token, kind, at in _letters(tex):
             others = sorted((indices if kind == "index" else letters) - {token})
             if others:
                 new = _spaced(chance.choice(others), tex, at + len(token))
-                yield Mutant("mention" if lone else kind, base + at, base + at + len(token), new)
+                yield Mutant(kind, base + at, base + at + len(token), new)
         for match in re.finditer(r"\\[td]?frac(?:\{1\}|\s*1)(?:\{[A-Z2]\}|\s*[A-Z2])", tex):
             yield Mutant("factor", base + match.start(), base + match.end(), "")
         for match in re.finditer(r"\^(?:\{[^{}]*\}|\d)", tex):
             yield Mutant("exponent", base + match.start(), base + match.end(), "")
         for start, end in _terms(tex):
             yield Mutant("term", base + start, base + end, "")
+
+
+def _excuse(page: Page, mutant: Mutant) -> str | None:
+    """The reason in UNCHECKED why this change may go unnoticed, if there is one."""
+    if mutant.kind == "code":
+        return "code"
+    for math in page.maths:
+        if math.start <= mutant.start < math.end:
+            if r"\ne" in math.tex:
+                return "refuted"
+            return None if math.condition or _RELATION.search(math.tex) else "mention"
+    return None
 
 
 def _spaced(new: str, tex: str, end: int) -> str:
@@ -307,7 +323,7 @@ def try_mutants(
             if failure.startswith(_CRASH):
                 score.crashes.append((trial.page, mutant, failure))
             score.killed[mutant.kind] += 1
-        elif mutant.kind in UNCHECKED or (trial.page.path, *mutant.lines(trial.page.text)) in accepted:
+        elif _excuse(trial.page, mutant) or (trial.page.path, *mutant.lines(trial.page.text)) in accepted:
             score.accepted[mutant.kind] += 1
         else:
             score.survivors.append((trial.page, mutant))

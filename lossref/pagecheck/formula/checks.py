@@ -20,7 +20,7 @@ from .scope import Scope, Symbol, declare
 from .statements import Reading, read, read_condition, read_expression, read_symbol
 from .syntax import Add, All, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement
 from .tokens import FormulaError
-from .values import Matrix, Undefined
+from .values import Matrix, Undefined, WrongShape
 
 CONVENTIONS = ("0 log 0 = 0",)
 # 当 $z$ 很大 states no condition: without one of these a formula behind 当 is a mention.
@@ -263,8 +263,25 @@ def _is_vector(node: Name, scope: Scope) -> bool:
         return False
 
 
+def _check_shapes(node: Node, scope: Scope) -> None:
+    """What is mentioned makes sense: vectors where vectors belong, δ between indices."""
+    for call in node.walk():
+        if isinstance(call, Call) and call.name == "kronecker":
+            for index in call.args:
+                if isinstance(index, Name) and scope.size_of_index(index.name) is None:
+                    raise FormulaError(f"`{index.name}` is no index", *index.span)
+    try:
+        for point, env, _ in points(scope, [node], [], 1):
+            Evaluator(scope, point).eval(node, env)
+    except WrongShape as error:
+        raise FormulaError(str(error), *node.span) from None
+    except Undefined:
+        pass  # no value at this point; a mention claims none
+
+
 def _check_mention(node: Node, known: _Known, scope: Scope) -> str:
     _check_elements(node, scope)
+    _check_shapes(node, scope)
     if not any(isinstance(part, (Name, Elem, Call)) for part in node.walk()):
         raise FormulaError(
             "a bare number claims nothing", *node.span, "say it in words, or claim something about it"

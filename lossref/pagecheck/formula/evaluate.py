@@ -200,7 +200,7 @@ class Evaluator:
     def number(self, node: Node, env: dict):
         value = v.real(self.eval(node, env))
         if isinstance(value, Matrix):
-            raise Undefined("a number is wanted here, not a vector")
+            raise v.WrongShape("a number is wanted here, not a vector")
         return value
 
     def integer(self, node: Node, env: dict) -> int:
@@ -231,7 +231,7 @@ class Evaluator:
                 return self.element(family, index)
         value = self.eval(base, env)
         if not isinstance(value, Matrix):
-            raise Undefined("an element is taken of something that is one number")
+            raise v.WrongShape("an element is taken of something that is one number")
         if len(index) == 1 and not value.is_vector and 11 <= index[0] <= 99:
             index = divmod(index[0], 10)  # J_{12} of a matrix is its element 1, 2
         row, col = (index[0], 1) if len(index) == 1 and value.is_vector else (*index, 0)[:2]
@@ -283,7 +283,7 @@ class Evaluator:
     def _Hadamard(self, node: Hadamard, env):
         left, right = self.eval(node.left, env), self.eval(node.right, env)
         if not (isinstance(left, Matrix) and isinstance(right, Matrix)):
-            raise Undefined("\\odot multiplies two vectors entry by entry")
+            raise v.WrongShape("\\odot multiplies two vectors entry by entry")
         return left.zip(right, v.mul)
 
     def _Div(self, node: Div, env):
@@ -565,7 +565,7 @@ def same(a, b) -> bool:
 def compare(a, relation: str, b) -> bool:
     if isinstance(a, Matrix) or isinstance(b, Matrix):
         if not (isinstance(a, Matrix) and isinstance(b, Matrix)) or a.shape != b.shape:
-            raise Undefined("two things of different shape are compared")
+            raise v.WrongShape("two things of different shape are compared")
         pairs = list(zip(a.entries(), b.entries(), strict=False))
         if relation == "\\ne":
             return any(compare(x, relation, y) for x, y in pairs)

@@ -498,6 +498,13 @@ class Parser:
                 )
             self.take()
             indices = self.indices(self._ranks(owner))
+            if owner not in self.bound and not (
+                self.scope.family(owner, len(indices)) or self.scope.find(owner)
+            ):
+                wanted = " or ".join(map(str, self.scope.ranks(owner)))
+                raise FormulaError(
+                    f"`{owner}` takes {wanted} index(es), got {len(indices)}", *self.span(start)
+                )
             self.use(owner, len(indices))
             return Elem(Name(owner, span=(start, token.end)), indices, span=self.span(start))
         return self.named_or_called(name, start)

@@ -41,6 +41,10 @@ class Undefined(ArithmeticError):
     """The expression has no value here: log of 0, division by 0, …"""
 
 
+class WrongShape(Undefined):
+    """A number stands where a vector is wanted, or the other way round: wrong at every point."""
+
+
 @dataclass(frozen=True)
 class Dual:
     re: Any
@@ -70,7 +74,7 @@ class Matrix:
 
     def zip(self, other: Matrix, function: Callable) -> Matrix:
         if self.shape != other.shape:
-            raise Undefined(f"shapes {self.shape} and {other.shape} do not fit")
+            raise WrongShape(f"shapes {self.shape} and {other.shape} do not fit")
         return Matrix(tuple(tuple(map(function, a, b)) for a, b in zip(self.rows, other.rows, strict=False)))
 
     def transposed(self) -> Matrix:
@@ -132,7 +136,7 @@ def _split(a, b):
 def add(a, b):
     if isinstance(a, Matrix) or isinstance(b, Matrix):
         if not (isinstance(a, Matrix) and isinstance(b, Matrix)):
-            raise Undefined("a number and a vector cannot be added")
+            raise WrongShape("a number and a vector cannot be added")
         return a.zip(b, add)
     if isinstance(a, Dual) or isinstance(b, Dual):
         tag, (x, dx), (y, dy) = _split(a, b)
@@ -169,7 +173,7 @@ def _matrix_product(a, b):
     if not isinstance(b, Matrix):
         return a.map(lambda x: mul(x, b))
     if a.shape[1] != b.shape[0]:
-        raise Undefined(
+        raise WrongShape(
             f"a {a.shape[0]}×{a.shape[1]} matrix times a {b.shape[0]}×{b.shape[1]} one: "
             "a vector is a column; write a^\\top b, a b^\\top or a \\odot b"
         )
@@ -187,7 +191,7 @@ def total(items):
 
 def div(a, b):
     if isinstance(b, Matrix):
-        raise Undefined("division by a vector")
+        raise WrongShape("division by a vector")
     if isinstance(a, Matrix):
         return a.map(lambda x: div(x, b))
     if real(b) == 0:
@@ -201,7 +205,7 @@ def div(a, b):
 
 def power(a, b):
     if isinstance(a, Matrix) or isinstance(b, Matrix):
-        raise Undefined("a vector has no power; write \\odot or ^\\top")
+        raise WrongShape("a vector has no power; write \\odot or ^\\top")
     if not isinstance(b, Dual):
         if b == 0:
             return ONE
@@ -229,7 +233,7 @@ def _smooth(value: Callable, slope: Callable) -> Callable:
 
     def function(a):
         if isinstance(a, Matrix):
-            raise Undefined("this function takes a number, not a vector")
+            raise WrongShape("this function takes a number, not a vector")
         if isinstance(a, Dual):
             return Dual(function(a.re), mul(slope(a.re), a.du), a.tag)
         return value(a)
@@ -310,7 +314,7 @@ def clip(a, low, high):
 
 def softmax(a):
     if not isinstance(a, Matrix) or not a.is_vector:
-        raise Undefined("softmax acts on a vector")
+        raise WrongShape("softmax acts on a vector")
     peak = max(real(x) for x in a.entries())
     weights = [exp(sub(x, peak)) for x in a.entries()]
     norm = total(weights)
@@ -319,7 +323,7 @@ def softmax(a):
 
 def diag(a):
     if not isinstance(a, Matrix):
-        raise Undefined("diag acts on a vector")
+        raise WrongShape("diag acts on a vector")
     if not a.is_vector:
         return column(a.rows[i][i] for i in range(min(a.shape)))
     items = a.entries()
@@ -328,13 +332,13 @@ def diag(a):
 
 def inner(a, b):
     if not (isinstance(a, Matrix) and isinstance(b, Matrix) and a.shape == b.shape):
-        raise Undefined("an inner product needs two vectors of one length")
+        raise WrongShape("an inner product needs two vectors of one length")
     return total(map(mul, a.entries(), b.entries()))
 
 
 def norm(a, order: int = 2):
     if not isinstance(a, Matrix):
-        raise Undefined("a norm is taken of a vector")
+        raise WrongShape("a norm is taken of a vector")
     if order == 1:
         return total(absolute(x) for x in a.entries())
     return sqrt(inner(a, a))

@@ -340,3 +340,15 @@ def test_a_name_with_a_subscript_may_be_mentioned_before_it_is_defined():
 
 def test_a_bare_number_in_a_remark_is_refused():
     refused("\n\n$$\n\\begin{aligned}\nz &= z && \\text{除以 } 1\n\\end{aligned}\n$$\n", "a bare number")
+
+
+@pytest.mark.parametrize(
+    ("body", "fragment"),
+    [
+        (r"$\operatorname{softmax}(z)_i$", "softmax acts on a vector"),
+        (r"$\delta_{iq}$", "`q` is no index"),
+        (r"定义 $w_{ij} := v_iv_j$，$w_i = 1$", "takes 2 index(es), got 1"),
+    ],
+)
+def test_a_mention_makes_sense(body, fragment):
+    refused(body, fragment)
