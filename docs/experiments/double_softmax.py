@@ -39,7 +39,8 @@ import lossref
 
 # 从项目里任何一处打开都找得到数据
 data = "docs/data/digits.csv"
-root = next(folder for folder in Path("_").resolve().parents if (folder / data).exists())
+folders = Path("_").resolve().parents
+root = next(folder for folder in folders if (folder / data).exists())
 digits = np.loadtxt(root / data, delimiter=",", skiprows=1)
 X = np.column_stack([digits[:, :-1] / 16, np.ones(len(digits))])
 y = digits[:, -1].astype(int)
@@ -68,7 +69,8 @@ def twice(z, y):
 # %%
 rng = np.random.default_rng(0)
 z, direction, h = rng.normal(size=(4, 10)), rng.normal(size=(4, 10)), 1e-5
-slope = (twice(z + h * direction, y[:4])[0] - twice(z - h * direction, y[:4])[0]) / (2 * h)
+ahead, behind = (twice(z + t * direction, y[:4])[0] for t in (h, -h))
+slope = (ahead - behind) / (2 * h)
 print(np.isclose(slope, (twice(z, y[:4])[1] * direction).sum(), rtol=1e-7))
 #> True
 
@@ -106,10 +108,10 @@ print(floor.round(4))
 
 found = {}
 for (name, rate), results in runs.items():
-    first = [curve[0] for curve, *_ in results]
-    last = [curve[-1] for curve, *_ in results]
-    found[name, rate] = np.array([first, last, *zip(*(r[1:] for r in results), strict=True)])
-    shown = [f"{mean:.3f} ± {deviation:.3f}" for mean, deviation in map(spread, found[name, rate])]
+    rows = [[c[0], c[-1], right, loss] for c, right, loss in results]
+    found[name, rate] = np.transpose(rows)
+    pairs = map(spread, found[name, rate])
+    shown = ["{:.3f} ± {:.3f}".format(*pair) for pair in pairs]
     print(f"{name:5} {rate:2}", *shown)
 #> once   1 2.303 ± 0.000 0.270 ± 0.006 0.944 ± 0.004 0.298 ± 0.011
 #> once  10 2.303 ± 0.000 0.066 ± 0.007 0.962 ± 0.008 0.139 ± 0.025

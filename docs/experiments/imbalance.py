@@ -37,7 +37,8 @@ import lossref
 
 # 从项目里任何一处打开都找得到数据
 data = "docs/data/digits.csv"
-root = next(folder for folder in Path("_").resolve().parents if (folder / data).exists())
+folders = Path("_").resolve().parents
+root = next(folder for folder in folders if (folder / data).exists())
 digits = np.loadtxt(root / data, delimiter=",", skiprows=1)
 
 positive = 8
@@ -70,7 +71,8 @@ def fit(loss, X, y, ridge=RIDGE):
         z, value = X @ w, total(w)
         gradient = X.T @ loss.grad(z, y) + ridge * w
         curvature = np.maximum(loss.hess(z, y), 1e-6 / len(y))
-        step = np.linalg.solve((X.T * curvature) @ X + np.diag(ridge + 1e-9), gradient)
+        hessian = (X.T * curvature) @ X + np.diag(ridge + 1e-9)
+        step = np.linalg.solve(hessian, gradient)
         while total(w - step) > value:
             step /= 2
         w = w - step
@@ -121,7 +123,8 @@ def spread(values):
 
 def table(metric):
     for name in runs:
-        print("{:11} {:.3f} ± {:.3f}".format(name, *spread(measure(metric, name))))
+        values = measure(metric, name)
+        print("{:11} {:.3f} ± {:.3f}".format(name, *spread(values)))
 
 
 # %% [markdown]
@@ -232,7 +235,8 @@ def f1(z, y, *_, threshold=0):
 
 
 def best_f1(z, y, kept, kept_y):
-    return f1(z, y, threshold=max(kept, key=lambda t: f1(kept, kept_y, threshold=t)))
+    best = max(kept, key=lambda t: f1(kept, kept_y, threshold=t))
+    return f1(z, y, threshold=best)
 
 
 print("默认阈值")
@@ -327,7 +331,7 @@ table(recalibrated)
 print("pos_weight，只减去权重的对数")
 #> pos_weight，只减去权重的对数
 pairs = zip(runs["pos_weight"], ratios, strict=True)
-shifted = [log_loss(z - np.log(ratio), target) for (z, target, *_), ratio in pairs]
+shifted = [log_loss(z - np.log(ratio), t) for (z, t, *_), ratio in pairs]
 print("{:.3f} ± {:.3f}".format(*spread(shifted)))
 #> 0.113 ± 0.021
 

@@ -31,7 +31,8 @@ import lossref
 
 # 从项目里任何一处打开都找得到数据
 data = "docs/data/diabetes.csv"
-root = next(folder for folder in Path("_").resolve().parents if (folder / data).exists())
+folders = Path("_").resolve().parents
+root = next(folder for folder in folders if (folder / data).exists())
 table = np.loadtxt(root / data, delimiter=",", skiprows=1)
 X, y = table[:, :-1], table[:, -1]
 print(X.shape, y.min(), np.median(y), y.mean().round(1), y.max())
@@ -62,7 +63,8 @@ def fit(loss, X, y):
         if np.abs(residual - before).max() < 0.01:
             break
         before = residual
-        residual = np.where(np.abs(residual) < 1e-3, 1e-3, residual)  # 绝对误差在零点的权重没有上限
+        # 绝对误差在零点的权重没有上限，所以残差至少算作千分之一
+        residual = np.where(np.abs(residual) < 1e-3, 1e-3, residual)
         weight = loss.grad(residual, np.zeros_like(y)) / residual
     return w
 
@@ -79,6 +81,12 @@ losses = {
 # 划分二十次，各种损失用同样的划分、同样的脏数据。
 
 # %%
+def standardized(rows):
+    """按这些行的中位数与标准差缩放，再加一列偏置。"""
+    middle, scale = np.median(rows, axis=0), rows.std(axis=0)
+    return lambda X: np.column_stack([(X - middle) / scale, np.ones(len(X))])
+
+
 def run(loss, dirty, rate, splits=20):
     """每次划分的测试误差：平均绝对误差、均方根误差、平均偏差。"""
     found = []
@@ -88,14 +96,11 @@ def run(loss, dirty, rate, splits=20):
         bad = train[: round(rate * len(train))]
         inputs, target = X.copy(), y.copy()
         dirty(inputs, target, bad)
-        middle, scale = np.median(inputs[train], axis=0), inputs[train].std(axis=0)
-
-        def features(rows, middle=middle, scale=scale):
-            return np.column_stack([(rows - middle) / scale, np.ones(len(rows))])
-
-        w = fit(loss, features(inputs[train]), target[train])
-        error = features(X[test]) @ w - y[test]
-        found.append([np.abs(error).mean(), np.sqrt((error**2).mean()), error.mean()])
+        scaled = standardized(inputs[train])
+        w = fit(loss, scaled(inputs[train]), target[train])
+        error = scaled(X[test]) @ w - y[test]
+        size = np.abs(error).mean(), np.sqrt((error**2).mean())
+        found.append([*size, error.mean()])
     return np.array(found)
 
 
@@ -105,7 +110,8 @@ def misplaced_point(inputs, target, bad):
 
 rates = [0, 0.02, 0.05, 0.1]
 results = {
-    name: [run(loss, misplaced_point, rate) for rate in rates] for name, loss in losses.items()
+    name: [run(loss, misplaced_point, rate) for rate in rates]
+    for name, loss in losses.items()
 }
 
 
@@ -117,7 +123,7 @@ def spread(values):
 def table(column):
     for name in losses:
         row = [spread(found[:, column]) for found in results[name]]
-        print(f"{name:8}", *(f"{mean:6.1f} ± {deviation:4.1f}" for mean, deviation in row))
+        print(f"{name:8}", *("{:6.1f} ± {:4.1f}".format(*pair) for pair in row))
 
 
 # %% [markdown]
@@ -159,7 +165,8 @@ table(1)
 #> Huber      55.8 ±  2.5   55.8 ±  2.5   56.1 ±  2.6   56.9 ±  2.7
 #> Huber(1)   56.3 ±  2.5   56.3 ±  2.5   56.6 ±  2.7   57.2 ±  2.6
 #> L1         56.3 ±  2.5   56.3 ±  2.5   56.6 ±  2.7   57.2 ±  2.6
-extra = {name: results[name][0][:, :2] - results["MSE"][0][:, :2] for name in losses}
+clean = {name: results[name][0][:, :2] for name in losses}
+extra = {name: clean[name] - clean["MSE"] for name in losses}
 print(extra["L1"].mean(axis=0).round(2), (extra["L1"] > 0).sum(axis=0))
 #> [0.58 0.66] [13 16]
 print(extra["Huber"].mean(axis=0).round(2), (extra["Huber"] > 0).sum(axis=0))
