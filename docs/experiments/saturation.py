@@ -27,7 +27,7 @@
 # $$
 #
 # 后者多出的因子不超过一半，$2p(1-p) \le \frac12$，而且在 $p$ 接近两端时趋近于零：例如当 $y=1$ 时，
-# $\lim_{z\to-\infty}\frac{\partial m}{\partial z} = 0$。
+# $\lim_{z\to-\infty}\frac{\partial m}{\partial z} = 0$，而 $\lim_{z\to-\infty}\frac{\partial \ell}{\partial z} = -1$。
 #
 # ## 数据与模型
 #
