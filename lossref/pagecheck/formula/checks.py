@@ -127,6 +127,12 @@ def _read(math: Math, scope: Scope) -> _Formula:
     try:
         if math.condition is not None and any(relation in math.tex for relation in _RELATION_MARKS):
             formula.condition, uses = read_condition(math.tex, scope)
+            for chain in (
+                formula.condition.items if isinstance(formula.condition, All) else [formula.condition]
+            ):
+                for side in chain.sides:
+                    if isinstance(side, Elem):
+                        _check_elements(side, scope)
         else:
             formula.reading = read(math.tex, scope, math.start)
             uses = formula.reading.uses

@@ -487,7 +487,10 @@ class Parser:
                 return self.named_or_called(full, start)
             if name == "\\delta" and not self.known(name):
                 self.take()
-                return Call("kronecker", self.indices([2]), span=self.span(start))
+                indices = self.indices([2])
+                if len(indices) != 2:
+                    raise FormulaError("δ takes two indices", *self.span(start), "write \\delta_{ij}")
+                return Call("kronecker", indices, span=self.span(start))
             owner = self._owner(name)
             if owner is None:
                 raise FormulaError(

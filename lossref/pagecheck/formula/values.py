@@ -295,18 +295,26 @@ sign = _smooth(_sign, lambda a: ZERO)
 
 
 def absolute(a):
+    _number(a)
     return neg(a) if real(a) < 0 else a
 
 
 def largest(items):
-    return max(items, key=real)
+    return max(map(_number, items), key=real)
 
 
 def smallest(items):
-    return min(items, key=real)
+    return min(map(_number, items), key=real)
+
+
+def _number(a):
+    if isinstance(a, Matrix):
+        raise WrongShape("numbers can be ordered, vectors cannot")
+    return a
 
 
 def clip(a, low, high):
+    a, low, high = map(_number, (a, low, high))
     if real(a) < real(low):
         return low
     return high if real(a) > real(high) else a

@@ -352,3 +352,16 @@ def test_a_bare_number_in_a_remark_is_refused():
 )
 def test_a_mention_makes_sense(body, fragment):
     refused(body, fragment)
+
+
+@pytest.mark.parametrize(
+    ("body", "fragment"),
+    [
+        (r"$\max(v, 0) = 1$", "vectors cannot"),
+        (r"$|v| = 1$", "vectors cannot"),
+        (r"$\delta_i = 1$", "δ takes two indices"),
+        (r"取 $z_q=(1, 2)$，有 $z_n = z_n$。", "no index that runs over `N`"),
+    ],
+)
+def test_slips_of_shape_are_told_from_crashes(body, fragment):
+    refused(body, fragment)
