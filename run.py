@@ -241,8 +241,13 @@ def advice(output):
 
 
 def environment():
-    """Return the environment of the tools: UTF-8 everywhere, and no banner about another project."""
-    return {**os.environ, "PYTHONUTF8": "1", "NO_MKDOCS_2_WARNING": "1"}
+    """Return the environment of the tools: UTF-8 everywhere, no banner about another project, and one BLAS thread.
+
+    The arrays here are small: on a busy machine BLAS threads only wait for each other, and with one thread a result
+    does not depend on the number of cores.
+    """
+    one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return {**one_thread, **os.environ, "PYTHONUTF8": "1", "NO_MKDOCS_2_WARNING": "1"}
 
 
 if __name__ == "__main__":

@@ -502,7 +502,7 @@ class Evaluator:
             return self.sum(v.mul(w, function(mp.mpf(x))) for x, w in enumerate(weights))
         if node.law == "Categorical":
             return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
-        centre, spread = v.real(args[0]), v.real(args[1])
+        centre, spread = (self.number(p, env) for p in node.parameters)
         if node.law == "Normal":
 
             def density(x):

@@ -365,3 +365,7 @@ def test_a_mention_makes_sense(body, fragment):
 )
 def test_slips_of_shape_are_told_from_crashes(body, fragment):
     refused(body, fragment)
+
+
+def test_a_law_of_numbers_refuses_a_vector():
+    refused(r"$\mathbb E_{x\sim\operatorname{Normal}(v, 1)}[x] = 1$", "a number is wanted here")
