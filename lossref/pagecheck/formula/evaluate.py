@@ -501,6 +501,8 @@ class Evaluator:
             weights = [v.sub(ONE, args[0]), args[0]]
             return self.sum(v.mul(w, function(mp.mpf(x))) for x, w in enumerate(weights))
         if node.law == "Categorical":
+            if not isinstance(args[0], Matrix):
+                raise v.WrongShape("Categorical(p) wants a vector of probabilities")
             return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
         centre, spread = (self.number(p, env) for p in node.parameters)
         if node.law == "Normal":

@@ -369,3 +369,4 @@ def test_slips_of_shape_are_told_from_crashes(body, fragment):
 
 def test_a_law_of_numbers_refuses_a_vector():
     refused(r"$\mathbb E_{x\sim\operatorname{Normal}(v, 1)}[x] = 1$", "a number is wanted here")
+    refused(r"$\mathbb E_{i\sim\operatorname{Categorical}(q)}[i] = 1$", "wants a vector of probabilities")
