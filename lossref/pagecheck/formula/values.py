@@ -119,7 +119,7 @@ def show(value, digits: int = 10) -> str:
         if value.is_vector:
             return "(" + ", ".join(show(x, digits) for x in value.entries()) + ")"
         return "[" + "; ".join(" ".join(show(x, digits) for x in row) for row in value.rows) + "]"
-    return mp.nstr(real(value), digits, strip_zeros=True)
+    return mp.nstr(real(value), digits, strip_zeros=True).removesuffix(".0")
 
 
 # ---- arithmetic ------------------------------------------------------------------------------
