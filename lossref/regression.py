@@ -94,7 +94,7 @@ class SmoothL1Loss(Elementwise):
 
     $$\ell(x, y) = \begin{cases} r^2 / (2\beta) & |r| < \beta \\ |r| - \beta/2 & \text{否则} \end{cases}$$
 
-    梯度是 $r/\beta$ 截断到 $[-1, 1]$；黑塞（对角）在 $|r| < \beta$ 内是 $1/\beta$，否则 0（拐点处取 0，与 torch 相同）。
+    梯度是 $r/\beta$ 截断到 $[-1, 1]$；黑塞（对角）在 $|r| < \beta$ 内是 $1/\beta$，否则 0（分界点处取 0，与 torch 相同）。
     $\beta = 0$ 就是 L1。单位同 $x$。
 
     Args:
@@ -143,7 +143,7 @@ class HuberLoss(Elementwise):
 
     $$\ell(x, y) = \begin{cases} \tfrac12 r^2 & |r| \le \delta \\ \delta\,(|r| - \tfrac12\delta) & \text{否则} \end{cases}$$
 
-    梯度是 $r$ 截断到 $[-\delta, \delta]$；黑塞（对角）在 $|r| \le \delta$ 内是 1，否则 0（拐点处取 1，与 torch 相同）。
+    梯度是 $r$ 截断到 $[-\delta, \delta]$；黑塞（对角）在 $|r| \le \delta$ 内是 1，否则 0（分界点处取 1，与 torch 相同）。
     它等于 $\delta$ 倍的 `SmoothL1Loss(beta=δ)`；$\delta \to \infty$ 时是 **½** 倍的 `MSELoss`。单位是 $x$ 的单位的平方。
 
     Args:
