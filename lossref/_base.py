@@ -24,7 +24,22 @@ class Parts(NamedTuple):
     hessian: Callable[[], Any]
 
 
-class Elementwise:
+class Loss:
+    """What the two kinds of loss share; ``_evaluate`` is theirs."""
+
+    def value_and_grad(self, x, y, out=None):
+        """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
+        return self._evaluate(x, y, value=True, derivative="gradient", out=out)
+
+    def __repr__(self):
+        shown = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if v is not None)
+        return f"{type(self).__name__}({shown})"
+
+    def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
+        raise NotImplementedError
+
+
+class Elementwise(Loss):
     """A loss that is a sum of terms ℓ(x_i, y_i), one for each element."""
 
     input_range = (-np.inf, np.inf)
@@ -71,14 +86,6 @@ class Elementwise:
     def hess_diag(self, x, y, out=None):
         """与 `hess` 相同：逐元素的损失的黑塞矩阵只有对角线。对多类损失，`hess` 是矩阵而 `hess_diag` 是其对角线。"""
         return self.hess(x, y, out)
-
-    def value_and_grad(self, x, y, out=None):
-        """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
-        return self._evaluate(x, y, value=True, derivative="gradient", out=out)
-
-    def __repr__(self):
-        shown = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if v is not None)
-        return f"{type(self).__name__}({shown})"
 
     def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
         x_name, y_name = self.names

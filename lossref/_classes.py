@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _validate as validate
-from ._base import Parts
+from ._base import Loss, Parts
 from ._elementary import Distribution, Index
 from ._numpy import NUMPY
 from ._tiles import rows
@@ -31,7 +31,7 @@ def parts(m, formula, x, target, scale=1.0) -> Parts:
     )
 
 
-class Classes:
+class Classes(Loss):
     """A loss of a distribution over C classes, which lie on axis 1 (axis 0 of one-dimensional input)."""
 
     names = ("x", "y")  # what errors call the arguments; lossref.torch has torch's names
@@ -96,14 +96,6 @@ class Classes:
         x = validate.floating("x", x)
         diagonal = np.diagonal(self.hess(x, y), axis1=-2, axis2=-1)
         return np.ascontiguousarray(np.moveaxis(diagonal, -1, min(1, x.ndim - 1)))
-
-    def value_and_grad(self, x, y, out=None):
-        """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
-        return self._evaluate(x, y, value=True, derivative="gradient", out=out)
-
-    def __repr__(self):
-        shown = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if v is not None)
-        return f"{type(self).__name__}({shown})"
 
     # -- one pass ------------------------------------------------------------------------------------------------
 

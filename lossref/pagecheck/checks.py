@@ -32,5 +32,5 @@ def page_checks(
         from lossref.pagecheck.formula import formula_checks
         from lossref.pagecheck.ties import tie_checks
 
-        checks += formula_checks(page, session, prove) + tie_checks(page)
+        checks += formula_checks(page, prove) + tie_checks(page)
     return sorted(checks, key=lambda check: (check.location.line, check.location.column))

@@ -36,12 +36,6 @@ from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import Memo
 from lossref.pagecheck.source import CODE, PROSE, Page, PageError, read_page, read_text
 
-# Changes that may go unnoticed, with the reason why; those that do are counted and not held against the page.
-UNCHECKED = {
-    "mention": "an expression without a relation claims nothing; it is still part of a checked formula",
-    "refuted": r"what is shown to be wrong, with \ne, is as wrong after the change",
-    "code": "the page's code still prints all that the page says it prints",
-}
 _RELATION = re.compile(r"[=<>]|\\(?:leq?|geq?|neq?|lt|gt|approx|in|to|triangleq|coloneqq)(?![a-zA-Z])")
 _CRASH = "the checker itself crashed"
 FILE = "docs/data/mutants.yml"
@@ -145,9 +139,7 @@ def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
         for match in _TOKEN.finditer(tex):
             token, start, end = match[0], base + match.start(), base + match.end()
             if token in _SWAPS and not (token == "=" and tex[: match.start()].endswith(":")):
-                yield Mutant(
-                    _SWAP_KINDS.get(token, "relation"), start, end, _spaced(_SWAPS[token], tex, match.end())
-                )
+                yield Mutant(_SWAP_KINDS.get(token, "relation"), start, end, _spaced(_SWAPS[token], tex, match.end()))
             elif token == r"\log":
                 yield Mutant("log base", start, end, r"\log_{10}")
         for token, kind, at in _letters(tex):
@@ -164,13 +156,14 @@ def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
 
 
 def _excuse(page: Page, mutant: Mutant) -> str | None:
-    """The reason in UNCHECKED why this change may go unnoticed, if there is one."""
+    """What kind of change this is that may go unnoticed, if it is one; such survivors are counted as accepted."""
     if mutant.kind == "code":
-        return "code"
+        return "code"  # the page's code still prints all that the page says it prints
     for math in page.maths:
         if math.start <= mutant.start < math.end:
             if r"\ne" in math.tex:
-                return "refuted"
+                return "refuted"  # what is shown to be wrong is as wrong after the change
+            # Without a relation nothing is claimed; what stands there is still part of a checked formula.
             return None if math.condition or _RELATION.search(math.tex) else "mention"
     return None
 
@@ -212,8 +205,7 @@ def _terms(tex: str) -> Iterator[tuple[int, int]]:
             elif match[0] in ("}", ")", "]"):
                 depth -= 1
             ends = depth == 0 and (
-                match[0] in "+-<>=&"
-                or re.match(r"\\(?:\\|right|le|ge|ne|q?quad|approx|cdot|end|text)", match[0])
+                match[0] in "+-<>=&" or re.match(r"\\(?:\\|right|le|ge|ne|q?quad|approx|cdot|end|text)", match[0])
             )
             if depth < 0 or ends:
                 yield first.start(), match.start()
@@ -274,9 +266,7 @@ class Trial:
             found.append(f"{page.path}: still running after {SECONDS:g} s")
         except Exception as problem:
             place = traceback.extract_tb(problem.__traceback__)[-1]
-            found.append(
-                f"{_CRASH}: {type(problem).__name__}: {problem} ({Path(place.filename).name}:{place.lineno})"
-            )
+            found.append(f"{_CRASH}: {type(problem).__name__}: {problem} ({Path(place.filename).name}:{place.lineno})")
         return found
 
 
@@ -352,19 +342,13 @@ def read_accepted(root: Path) -> dict[tuple[str, str, str], str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m lossref.pagecheck.mutate", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m lossref.pagecheck.mutate", description=__doc__.split("\n")[0])
     parser.add_argument("pages", nargs="*", type=Path, help="the pages to change (default: all)")
-    parser.add_argument(
-        "--sample", type=int, metavar="N", help="try N mutants, picked by the seed, and not all"
-    )
+    parser.add_argument("--sample", type=int, metavar="N", help="try N mutants, picked by the seed, and not all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", action="append", help="only mutants of this kind (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the score to FILE")
-    parser.add_argument(
-        "--root", type=Path, default=Path(), help="where README.md and docs/ are (default: here)"
-    )
+    parser.add_argument("--root", type=Path, default=Path(), help="where README.md and docs/ are (default: here)")
     options = parser.parse_args(arguments)
 
     paths = options.pages or all_pages(options.root)
@@ -377,8 +361,7 @@ def main(arguments: list[str] | None = None) -> int:
     for trial in pages:
         if trial.baseline:
             print(
-                f"{trial.page.path}: {len(trial.baseline)} checks fail before anything is changed; only "
-                "others count:",
+                f"{trial.page.path}: {len(trial.baseline)} checks fail before anything is changed; only others count:",
                 file=sys.stderr,
             )
             print(
@@ -441,13 +424,10 @@ def table(score: Score) -> str:
     survived = Counter(mutant.kind for _, mutant in score.survivors)
     for name in kinds:
         lines.append(
-            f"{name:<14} {score.tried[name]:>8} {score.killed[name]:>8} {score.accepted[name]:>11} "
-            f"{survived[name]:>9}"
+            f"{name:<14} {score.tried[name]:>8} {score.killed[name]:>8} {score.accepted[name]:>11} {survived[name]:>9}"
         )
     tried, killed = sum(score.tried.values()), sum(score.killed.values())
-    lines.append(
-        f"{'all':<14} {tried:>8} {killed:>8} {sum(score.accepted.values()):>11} {len(score.survivors):>9}"
-    )
+    lines.append(f"{'all':<14} {tried:>8} {killed:>8} {sum(score.accepted.values()):>11} {len(score.survivors):>9}")
     return "\n".join(lines)
 
 

@@ -229,11 +229,6 @@ class Page:
     def error(self, offset: int, message: str) -> PageError:
         return PageError(self.at(offset), message)
 
-    def block_of(self, offset: int) -> int | None:
-        """The index of the block that an offset lies in."""
-        index = bisect.bisect_right([block.start for block in self.blocks], offset) - 1
-        return index if index >= 0 and offset < self.blocks[index].end else None
-
     def visible(self, *kinds: int) -> str:
         """The text with every character of another kind made a space (line ends are kept)."""
         clean = "".join(self._clean)

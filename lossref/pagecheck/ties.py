@@ -14,6 +14,7 @@ that nothing rests on the differentiation done here.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import numpy as np
 
 import lossref
 
-from .formula import formula_scope
+from .formula import page_scope
 from .formula import values as v
 from .formula.evaluate import Evaluator
 from .formula.points import SEED, describe, points
@@ -38,9 +39,7 @@ KEYS = {"loss", "value", "input", "target", "args", "reduction", "gradient", "he
 POINTS = 4  # of every style of draw one
 EXACT = 1e-12  # relative: binary64, a few ulp, summed over a batch
 TORCH = 1e-6  # relative to the largest entry: torch rounds its tails
-MODERATE = (
-    10.0  # beyond this, or this near the end of the input's range, torch rounds: a documented difference
-)
+MODERATE = 10.0  # beyond this, or this near the end of the input's range, torch rounds: a documented difference
 NEAR_END = 1e-4
 STEP = mp.mpf(10) ** -15
 
@@ -67,19 +66,17 @@ def tie_checks(page: Page) -> list[Check]:
             page.front_at("ties"),
             "`ties:` wants a list: - {loss: BCELoss, value: L, input: p_n, target: y_n}",
         )
+    scope = functools.cache(lambda: page_scope(page))  # read when the first tie runs, once for all
     checks = []
     for i, entry in enumerate(ties):
         where = page.front_at("ties", i)
         name = f"lossref.{entry['loss']}" if isinstance(entry, dict) and "loss" in entry else "tie"
 
         def run(entry=entry, where=where) -> str:
-            scope = _page_scope(page)
             try:
-                return _check(_parse(entry, scope), scope)
+                return _check(_parse(entry, scope()), scope())
             except FormulaError as error:
-                raise PageError(
-                    where, error.message + (f"\n  fix: {error.fix}" if error.fix else "")
-                ) from None
+                raise PageError(where, error.message + (f"\n  fix: {error.fix}" if error.fix else "")) from None
             except Undefined as error:
                 raise PageError(where, f"the page's formula cannot be evaluated: {error}") from None
             except (TypeError, ValueError, IndexError) as error:
@@ -87,15 +84,6 @@ def tie_checks(page: Page) -> list[Check]:
 
         checks.append(Check("tie", where, name, run))
     return checks
-
-
-def _page_scope(page: Page) -> Scope:
-    """The page's symbols with everything its formulas define."""
-    from .formula.checks import _read_all
-
-    scope = formula_scope(page)
-    _read_all(list(page.maths), scope)
-    return scope
 
 
 def _parse(entry, scope: Scope) -> Tie:
@@ -145,9 +133,7 @@ def _check(tie: Tie, scope: Scope) -> str:
             evaluator.overrides[key] = mp.mpf(float(exact))
         evaluator.memo.clear()
         x, y = _array(tie.input, evaluator), _array(tie.target, evaluator)
-        args = {
-            key: a.item() if (a := _array(node, evaluator)).ndim == 0 else a for key, node in tie.args.items()
-        }
+        args = {key: a.item() if (a := _array(node, evaluator)).ndim == 0 else a for key, node in tie.args.items()}
         loss = loss_class(**args, reduction=tie.reduction)
         said = f"at {describe(point, env, needs)}  (seed {SEED})"
         page = _Derivatives(tie, evaluator, entries, x.shape)
@@ -236,9 +222,7 @@ def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) ->
 
     peers: list = [(f"lossref.torch.{tie.loss}", getattr(lossref.torch, tie.loss), EXACT * 10)]
     low, high = getattr(lossref.LOSSES[tie.loss], "input_range", None) or (-np.inf, np.inf)
-    if hasattr(torch.nn, tie.loss) and np.all(
-        (np.abs(x) < MODERATE) & (x > low + NEAR_END) & (x < high - NEAR_END)
-    ):
+    if hasattr(torch.nn, tie.loss) and np.all((np.abs(x) < MODERATE) & (x > low + NEAR_END) & (x < high - NEAR_END)):
         peers.append((f"torch.nn.{tie.loss}", getattr(torch.nn, tie.loss), TORCH))
     for name, module_class, tolerance in peers:
         try:

@@ -13,6 +13,6 @@ claims      is a relation true?
 checks      a page -> its checks
 """
 
-from .checks import formula_checks, formula_scope
+from .checks import formula_checks, page_scope
 
-__all__ = ["formula_checks", "formula_scope"]
+__all__ = ["formula_checks", "page_scope"]

@@ -18,7 +18,7 @@ from .evaluate import Evaluator
 from .points import Needs, points
 from .scope import Scope, Symbol, declare
 from .statements import Reading, read, read_condition, read_expression, read_symbol
-from .syntax import Add, All, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement
+from .syntax import Add, Call, Definition, Elem, Mul, Name, Neg, Node, Num, Statement, chains
 from .tokens import FormulaError
 from .values import Matrix, Undefined, WrongShape
 
@@ -72,9 +72,7 @@ def formula_scope(page: Page) -> Scope:
             base, subscript = read_symbol(str(key), scope)
             declare(scope, base, subscript, entry)
         except FormulaError as error:
-            raise PageError(
-                where, f"{error.message}" + (f"\n  fix: {error.fix}" if error.fix else "")
-            ) from None
+            raise PageError(where, f"{error.message}" + (f"\n  fix: {error.fix}" if error.fix else "")) from None
     return scope
 
 
@@ -93,17 +91,21 @@ class _Formula:
     conditions: list[Node] = field(default_factory=list)
 
 
-def formula_checks(page: Page, session: object = None, prove: bool = False) -> list[Check]:
-    """One check for every formula that says something, and for whatever is declared and never used.
-
-    Formulas need no running code, so ``session`` is not looked at; it is what every kind of check is given.
-    """
+def formula_checks(page: Page, prove: bool = False) -> list[Check]:
+    """One check for every formula that says something, and for whatever is declared and never used."""
     scope = formula_scope(page)
     formulas = _read_all([math for math in page.maths if not is_bare_number(math)], scope)
     _attach_conditions(formulas)
     known = _Known(formulas, page.visible(PROSE))
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known, prove)]
     return checks + _unused(page, formulas, scope)
+
+
+def page_scope(page: Page) -> Scope:
+    """The page's symbols with everything its formulas define."""
+    scope = formula_scope(page)
+    _read_all(page.maths, scope)
+    return scope
 
 
 def _read_all(maths: list[Math], scope: Scope) -> list[_Formula]:
@@ -127,9 +129,7 @@ def _read(math: Math, scope: Scope) -> _Formula:
     try:
         if math.condition is not None and any(relation in math.tex for relation in _RELATION_MARKS):
             formula.condition, uses = read_condition(math.tex, scope)
-            for chain in (
-                formula.condition.items if isinstance(formula.condition, All) else [formula.condition]
-            ):
+            for chain in chains(formula.condition):
                 for side in chain.sides:
                     if isinstance(side, Elem):
                         _check_elements(side, scope)
@@ -147,9 +147,7 @@ def _read(math: Math, scope: Scope) -> _Formula:
         formula.error = error
         scope.plain, scope.families = before
     except RecursionError:
-        formula.error = FormulaError(
-            "nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`"
-        )
+        formula.error = FormulaError("nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`")
     return formula
 
 
@@ -244,7 +242,7 @@ def _is_plain(node: Node) -> bool:
 
 
 def _check_elements(node: Node, scope: Scope) -> None:
-    """What is only mentioned still has to be an element, of a family or vector that its index runs over."""
+    """Every element is one of a family or vector, and its index runs over it."""
     for element in node.walk():
         if not isinstance(element, Elem) or not isinstance(element.base, Name):
             continue
@@ -289,9 +287,7 @@ def _check_mention(node: Node, known: _Known, scope: Scope) -> str:
     _check_elements(node, scope)
     _check_shapes(node, scope)
     if not any(isinstance(part, (Name, Elem, Call)) for part in node.walk()):
-        raise FormulaError(
-            "a bare number claims nothing", *node.span, "say it in words, or claim something about it"
-        )
+        raise FormulaError("a bare number claims nothing", *node.span, "say it in words, or claim something about it")
     if not _is_plain(node) and not known.contains(node):
         raise FormulaError(
             "this expression occurs in no checked formula of the page",
@@ -453,9 +449,7 @@ def tie_uses(page: Page, scope: Scope) -> set:
     names: set = set()
     for tie in page.front.get("ties") or []:
         texts = (
-            [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")]
-            if isinstance(tie, dict)
-            else []
+            [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")] if isinstance(tie, dict) else []
         )
         texts += list((tie.get("args") or {}).values()) if isinstance(tie, dict) else []
         for text in texts:
@@ -465,6 +459,3 @@ def tie_uses(page: Page, scope: Scope) -> set:
                 continue
             names |= {name for _, name in uses}
     return names
-
-
-__all__ = ["All", "Chain", "formula_checks", "formula_scope", "page_error"]

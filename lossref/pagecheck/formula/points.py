@@ -15,7 +15,6 @@ from .domains import Domain
 from .evaluate import Evaluator, Point
 from .scope import Scope, Symbol
 from .syntax import (
-    All,
     Big,
     Call,
     Chain,
@@ -30,7 +29,8 @@ from .syntax import (
     Optimum,
     SetOf,
     Tuple,
-)  # fmt: skip
+    chains,
+)
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
 
@@ -63,9 +63,7 @@ def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
         return free_names(node.body, bound | set(node.parameters) | set(node.indices))
     if isinstance(node, Integral):
         return (
-            free_names(node.low, bound)
-            | free_names(node.high, bound)
-            | free_names(node.body, bound | {node.variable})
+            free_names(node.low, bound) | free_names(node.high, bound) | free_names(node.body, bound | {node.variable})
         )
     if isinstance(node, Expectation):
         parts = set().union(*(free_names(p, bound) for p in node.parameters))
@@ -148,7 +146,7 @@ class Given:
         self.tests: list[Chain] = []
         self.limits: list[tuple[str, Node]] = []
         for condition in conditions:
-            for chain in condition.items if isinstance(condition, All) else (condition,):
+            for chain in chains(condition):
                 self._sort(chain)
 
     def _sort(self, chain: Chain) -> None:
@@ -240,16 +238,13 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
                 if size.isdigit() and int(size) != n:
                     raise FormulaError(f"`{symbol.name}` has {size} entries, {n} are given", *right.span)
                 if fixed.setdefault(size, n) != n:
-                    raise FormulaError(
-                        f"{n} entries are given where `{size}` is already {fixed[size]}", *right.span
-                    )
+                    raise FormulaError(f"{n} entries are given where `{size}` is already {fixed[size]}", *right.span)
     choices = [[fixed[name]] if name in fixed else list(scope.plain[name].sizes) for name in names]
     longest = max(map(len, choices), default=1)
     picks = []
     for i in range(longest):
         pick = {
-            name: values[(i + j) % len(values)]
-            for j, (name, values) in enumerate(zip(names, choices, strict=False))
+            name: values[(i + j) % len(values)] for j, (name, values) in enumerate(zip(names, choices, strict=False))
         }
         if pick not in picks:
             picks.append(pick)
@@ -300,9 +295,7 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
                 table.update({(*outer, i): x for i, x in enumerate(vector.entries(), 1)})
         else:
             for part, index in enumerate(itertools.product(*(range(1, n + 1) for n in lengths))):
-                table[index] = _entry(
-                    domain, one, f"{name}_" + "_" * len(lengths), part, k, special and k % 4 != 3
-                )
+                table[index] = _entry(domain, one, f"{name}_" + "_" * len(lengths), part, k, special and k % 4 != 3)
         point.families[key] = table
     return point
 
@@ -328,9 +321,7 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point
     """The point with the conditions' values put in."""
     if not (given.assign or given.choose):
         return point
-    point = Point(
-        point.sizes, dict(point.plain), {f: dict(t) for f, t in point.families.items()}, dict(point.cuts)
-    )
+    point = Point(point.sizes, dict(point.plain), {f: dict(t) for f, t in point.families.items()}, dict(point.cuts))
     for left, right in given.choose:
         items = Evaluator(scope, point).set_items(right, env)
         rng = random.Random(f"{SEED}/choice/{k}")

@@ -243,6 +243,11 @@ class All(Node):
     items: tuple[Node, ...]
 
 
+def chains(condition: Node) -> tuple[Node, ...]:
+    """The single chains of a condition."""
+    return condition.items if isinstance(condition, All) else (condition,)
+
+
 @dataclass(frozen=True)
 class Definition(Node):
     """``target := …``; the chain that follows the definition, if any, is a claim of its own."""
