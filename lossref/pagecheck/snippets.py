@@ -90,6 +90,8 @@ class Failed(Exception):
 class Memo(dict):
     """What code and expressions gave, by all that could influence it: shared between mutants of a page."""
 
+    warm: Session | None = None  # has run some of the steps; the first session with the same past goes on from there
+
 
 class Session:
     """A page's namespace, run as far as it is asked for."""
@@ -110,15 +112,15 @@ class Session:
 
     def namespace(self, offset: int) -> dict[str, Any]:
         """The names and their values at a place of the page."""
-        self._advance(self._steps_before(offset))
+        self.advance(self.steps_before(offset))
         return self._names
 
     def value(self, expression: ast.Expression, offset: int) -> object:
         """What an expression gives at a place of the page, as plain Python numbers, strings and lists."""
-        count = self._steps_before(offset)
+        count = self.steps_before(offset)
         key = ("value", self._key(count), ast.dump(expression))
         if key not in self.memo:
-            self._advance(count)
+            self.advance(count)
             with self._state.entered(), random_kept(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with contextlib.redirect_stdout(io.StringIO()):
@@ -155,7 +157,7 @@ class Session:
         key = ("code", self._key(index + 1))
         if key not in self.memo:
             try:
-                self._advance(index + 1)
+                self.advance(index + 1)
             except Failed:
                 if key not in self.memo:  # it was code above that failed
                     raise
@@ -163,7 +165,7 @@ class Session:
 
     # --------------------------------------------------------------------------------------------------------
 
-    def _steps_before(self, offset: int) -> int:
+    def steps_before(self, offset: int) -> int:
         return sum(step.offset < offset for step in self.steps)
 
     def _key(self, count: int) -> str:
@@ -190,9 +192,18 @@ class Session:
         self._failed: int | None = None
         self._future = 0
 
-    def _advance(self, count: int) -> None:
+    def advance(self, count: int) -> None:
+        """Run the first `count` steps, or go back to where only they have run."""
         if count < self._done:
             self._restart()
+        warm = self.memo.warm
+        if (
+            warm is not None
+            and self._done < warm._done <= count
+            and self._key(warm._done) == warm._key(warm._done)
+        ):
+            self._names, self._state, self._future = warm._names, warm._state, warm._future
+            self._done, self.memo.warm = warm._done, None
         while self._done < count and self._failed is None:
             step, index = self.steps[self._done], self._done
             try:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,7 @@ class Check:
     name: str
     run: Callable[[], str]
     tex: str = ""  # the whole formula that a formula's check is part of
+    depends: Callable[[], Hashable] | None = None  # all that decides it: where this is equal, so is the outcome
 
 
 @dataclass(frozen=True)

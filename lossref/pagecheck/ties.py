@@ -28,7 +28,7 @@ from .formula import page_scope
 from .formula import values as v
 from .formula.evaluate import Evaluator
 from .formula.points import SEED, describe, points
-from .formula.scope import Scope
+from .formula.scope import Scope, matter
 from .formula.statements import read_expression
 from .formula.syntax import Elem, Name, Node, Num
 from .formula.tokens import FormulaError
@@ -82,7 +82,15 @@ def tie_checks(page: Page) -> list[Check]:
             except (TypeError, ValueError, IndexError) as error:
                 raise PageError(where, f"the code refuses what the page gives it: {error}") from None
 
-        checks.append(Check("tie", where, name, run))
+        def depends(entry=entry) -> tuple | None:
+            try:
+                tie = _parse(entry, scope())
+            except FormulaError:
+                return None
+            nodes = [tie.value, tie.input, tie.target, *tie.args.values()]
+            return ("tie", repr(entry), *nodes, matter(scope(), nodes))
+
+        checks.append(Check("tie", where, name, run, depends=depends))
     return checks
 
 

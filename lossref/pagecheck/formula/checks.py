@@ -16,7 +16,7 @@ from ..source import PROSE, Check, Location, Math, Page, PageError
 from . import claims
 from .evaluate import Evaluator
 from .points import Needs, points
-from .scope import Scope, Symbol, declare
+from .scope import Scope, Symbol, declare, matter
 from .statements import Reading, read, read_condition, read_expression, read_symbol
 from .syntax import Add, Call, Definition, Elem, Mul, Name, Neg, Node, Num, Statement, chains
 from .tokens import FormulaError
@@ -222,6 +222,10 @@ class _Known:
                     elif isinstance(node, Neg) and isinstance(node.value, Mul):
                         self.sums.append((Neg, Counter(node.value.factors)))
 
+    def held(self, node: Node) -> frozenset[str]:
+        """The decimals in an expression that are claimed somewhere on the page."""
+        return self.decimals.intersection(n.text for n in node.walk() if isinstance(n, Num))
+
     def contains(self, node: Node) -> bool:
         if node in self.nodes:
             return True
@@ -343,10 +347,21 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: b
                     math.tex, s.body, c, scope, loose, known.decimals, prove
                 ),
                 statement,
+                lambda s=statement, c=conditions: (
+                    "claim", s.body, *c, loose, known.held(s.body), matter(scope, [s.body, *c])
+                ),  # fmt: skip
             )
         )
     for statement in mentioned:
-        made.append(_check(page, math, lambda s=statement: _check_mention(s.body, known, scope), statement))
+        made.append(
+            _check(
+                page,
+                math,
+                lambda s=statement: _check_mention(s.body, known, scope),
+                statement,
+                lambda s=statement: ("mention", s.body, known.contains(s.body), matter(scope, [s.body])),
+            )
+        )
     if loose and not claimed:
         made.append(
             _check(
@@ -358,7 +373,7 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: b
     return made
 
 
-def _check(page: Page, math: Math, run, statement: Statement | None = None) -> Check:
+def _check(page: Page, math: Math, run, statement: Statement | None = None, depends=None) -> Check:
     start = statement.span[0] if statement else 0
     name = " ".join(math.tex[start : statement.span[1] if statement else None].split())
 
@@ -370,7 +385,7 @@ def _check(page: Page, math: Math, run, statement: Statement | None = None) -> C
         except ArithmeticError as error:
             raise page_error(page, math, FormulaError(f"cannot be evaluated: {error}", start)) from None
 
-    return Check("formula", page.at(math.start + start), name[:60], checked, math.tex)
+    return Check("formula", page.at(math.start + start), name[:60], checked, math.tex, depends)
 
 
 def _raise(error: FormulaError):

@@ -9,10 +9,11 @@ or it is an error.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 
 from .domains import Domain, parse_domain
-from .syntax import Definition
+from .syntax import Definition, Node
 from .tokens import FormulaError
 
 # What may be called without declaring it, and how many arguments it takes (None: any number).
@@ -116,6 +117,37 @@ class Scope:
         symbol = Symbol(definition.name, kind, None, shape, definition.indices, (), definition, where)
         self.add(symbol, *definition.span)
         return symbol
+
+
+def matter(scope: Scope, nodes: list[Node]) -> frozenset:
+    """What decides the value of expressions beside themselves: every symbol they may reach, as it was introduced.
+
+    Any word in them counts, a bound index too, so that nothing is missed; spans do not.
+    """
+    found: set = {scope.conventions}
+    words = [word for node in nodes for word in _words(node)]
+    seen: set[str] = set()
+    while words:
+        name = words.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for symbol in (scope.find(name), *(scope.family(name, rank) for rank in scope.ranks(name))):
+            if symbol is not None:
+                shape, definition = (symbol.shape, symbol.indices, symbol.sizes), symbol.definition
+                found.add((symbol.name, symbol.kind, symbol.domain, *shape, definition))
+                words += [*symbol.shape, *symbol.indices, *(_words(definition) if definition else ())]
+    return frozenset(found)
+
+
+def _words(node: Node) -> Iterator[str]:
+    for part in node.walk():
+        for item in fields(part):
+            value = getattr(part, item.name)
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, tuple):
+                yield from (word for word in value if isinstance(word, str))
 
 
 def declare(scope: Scope, base: str, subscript: str | None, entry: dict, where: int = 0) -> Symbol:
