@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _validate as validate
 from ._numpy import NUMPY
 from ._reduce import DENOMINATORS, denominator
 from ._tiles import sweep
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Result: TypeAlias = Array | Any  # an array or, where it is one number, a NumPy scalar, which has an array's methods
 
 
 class Parts(NamedTuple):
@@ -27,11 +31,11 @@ class Parts(NamedTuple):
 class Loss:
     """What the two kinds of loss share; ``_evaluate`` is theirs."""
 
-    def value_and_grad(self, x, y, out=None):
+    def value_and_grad(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> tuple[Result, Result]:
         """一次遍历同时得到损失和梯度：`(loss(x, y), loss.grad(x, y, out))`。"""
         return self._evaluate(x, y, value=True, derivative="gradient", out=out)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in vars(self).items() if v is not None)
         return f"{type(self).__name__}({shown})"
 
@@ -46,10 +50,12 @@ class Elementwise(Loss):
     target_range = (-np.inf, np.inf)
     names = ("x", "y")  # what errors call the arguments; lossref.torch has torch's names
     warns = True
-    reductions = ("none", "mean", "sum")
+    reductions: tuple[str, ...] = ("none", "mean", "sum")
     mean_over = "elements"  # what torch divides a mean by
 
-    def __init__(self, weight=None, *, reduction: str = "mean", denominator: str | None = None):
+    def __init__(
+        self, weight: ArrayLike | None = None, *, reduction: str = "mean", denominator: str | None = None
+    ) -> None:
         validate.one_of("reduction", reduction, self.reductions)
         validate.one_of("denominator", denominator, (None, *DENOMINATORS))
         self.weight = None if weight is None else validate.weights("weight", weight)
@@ -57,14 +63,15 @@ class Elementwise(Loss):
         self.denominator = denominator
 
     @staticmethod
-    def formula(m, x, y, **arguments) -> Parts:
+    def formula(*variables: Any, **arguments: Any) -> Parts:
+        """(m, x, y, …) -> Parts, in each loss with names of its own."""
         raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:
         """What the formula needs beside x and y; arrays are broadcast to x."""
         return {}
 
-    def __call__(self, x, y):
+    def __call__(self, x: ArrayLike, y: ArrayLike) -> Result:
         """损失。`x`、`y` 是形状相同的数组、标量或列表；`reduction="none"` 时返回 `x` 的形状，否则返回标量。
 
         结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出。
@@ -72,18 +79,18 @@ class Elementwise(Loss):
         """
         return self._evaluate(x, y, value=True)[0]
 
-    def grad(self, x, y, out=None):
+    def grad(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Result:
         """归约后的损失对 `x` 的梯度，形状与 `x` 相同；`reduction="none"` 时是每个元素的损失对自己那个输入的导数。
 
         `out`：写入梯度的数组，形状和 dtype 与 `x` 相同，可以就是 `x`；抛出错误后其内容不定。
         """
         return self._evaluate(x, y, derivative="gradient", out=out)[1]
 
-    def hess(self, x, y, out=None):
+    def hess(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Result:
         """归约后的损失的黑塞矩阵的对角线，形状与 `x` 相同（逐元素的损失没有非对角项）。`out` 同 `grad`。"""
         return self._evaluate(x, y, derivative="hessian", out=out)[1]
 
-    def hess_diag(self, x, y, out=None):
+    def hess_diag(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Result:
         """与 `hess` 相同：逐元素的损失的黑塞矩阵只有对角线。对多类损失，`hess` 是矩阵而 `hess_diag` 是其对角线。"""
         return self.hess(x, y, out)
 

@@ -12,9 +12,10 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _validate as validate
-from ._base import Loss, Parts
+from ._base import Array, Loss, Parts, Result
 from ._elementary import Distribution, Index
 from ._numpy import NUMPY
 from ._tiles import rows
@@ -45,9 +46,9 @@ class Classes(Loss):
     parts = staticmethod(parts)
 
     def __init__(
-        self, weight=None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0,
-        denominator: str | None = None,
-    ):  # fmt: skip
+        self, weight: ArrayLike | None = None, *, ignore_index: int = -100, reduction: str = "mean",
+        label_smoothing: float = 0.0, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         validate.one_of("reduction", reduction, self.reductions)
         validate.one_of("denominator", denominator, self.denominators)
         if weight is not None:
@@ -63,35 +64,38 @@ class Classes(Loss):
         self.denominator = denominator
 
     @staticmethod
-    def formula(m, p, q, nl, **arguments) -> Parts:
+    def formula(*variables: Any, **arguments: Any) -> Parts:
+        """(m, p, q, nl, …) -> Parts, in each loss with arguments of its own."""
         raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:
         return {}
 
-    def __call__(self, x, y):
+    def __call__(self, x: ArrayLike, y: ArrayLike) -> Result:
         """损失。
 
-        `x` 的形状是 `(C,)`、`(N, C)` 或 `(N, C, d1, …)`，类别在轴 1 上。`y` 或者是类别编号（任意整数 dtype，形状是 `x` 去掉
-        类别轴），或者是每一类的概率（浮点，形状同 `x`）。`reduction="none"` 时返回每个样本的损失，否则返回标量。
+        `x` 的形状是 `(C,)`、`(N, C)` 或 `(N, C, d1, …)`，类别在轴 1 上。
+        `y` 或者是类别编号（任意整数 dtype，形状是 `x` 去掉类别轴），或者是每一类的概率（浮点，形状同 `x`）。
+        `reduction="none"` 时返回每个样本的损失，否则返回标量。
 
-        结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出（被忽略的样本除外）。
+        结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。
+        NaN 进则 NaN 出（被忽略的样本除外）。
         空批次、全部样本被忽略或权重之和为 0 时，`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`，梯度是 0。
         """
         return self._evaluate(x, y, value=True)[0]
 
-    def grad(self, x, y, out=None):
+    def grad(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Result:
         """归约后的损失对 `x` 的梯度，形状与 `x` 相同；`reduction="none"` 时是每个样本的损失对自己那一行的梯度。
 
         `out`：写入梯度的数组，形状和 dtype 与 `x` 相同，可以就是 `x`；抛出错误后其内容不定。
         """
         return self._evaluate(x, y, derivative="gradient", out=out)[1]
 
-    def hess(self, x, y):
+    def hess(self, x: ArrayLike, y: ArrayLike) -> Array:
         """归约后的损失的黑塞矩阵：每个样本一个 `C×C` 的块，形状 `(N, d1, …, C, C)`；不同样本之间的二阶导数都是 0。"""
         return self._evaluate(x, y, derivative="hessian")[1]
 
-    def hess_diag(self, x, y):
+    def hess_diag(self, x: ArrayLike, y: ArrayLike) -> Array:
         """`hess` 的对角线，形状与 `x` 相同。"""
         x = validate.floating("x", x)
         diagonal = np.diagonal(self.hess(x, y), axis1=-2, axis2=-1)
@@ -190,7 +194,9 @@ class Classes(Loss):
         if y.dtype.kind == "f" and y.shape == x.shape:
             validate.within(y_name, y, 0.0, 1.0)
             return y, False
-        wanted = f"class indices (integers of shape {indices}) or probabilities (floats of the shape of {x_name}, {x.shape})"
+        wanted = (
+            f"class indices (integers of shape {indices}) or probabilities (floats of the shape of {x_name}, {x.shape})"
+        )
         raise (ValueError if y.dtype.kind in "iuf" and y.shape not in (indices, x.shape) else TypeError)(
             f"{y_name} must hold {wanted}; got dtype {y.dtype} and shape {y.shape}"
         )
@@ -246,5 +252,5 @@ def smooth(a, epsilon, weight):
 
 
 def _flat(block):
-    """(samples, classes, places) -> (samples·places, classes); a copy, of the block only, if there are several places."""
+    """(samples, classes, places) -> (samples·places, classes): a copy, of the block only, for several places."""
     return block.transpose(0, 2, 1).reshape(-1, block.shape[1])

@@ -35,7 +35,7 @@ def sweep(
         # it all fits: no iterator, whose set-up would dominate
         buffers = [w if w.dtype == compute else np.empty(w.shape, compute) for w in writes]
         step(*(r.astype(compute, copy=False) for r in reads), *buffers)
-        for w, buffer in zip(writes, buffers):
+        for w, buffer in zip(writes, buffers, strict=True):
             if buffer is not w:
                 w[...] = buffer
         return

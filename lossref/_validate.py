@@ -91,7 +91,8 @@ def number(name: str, value, low: float, high: float = np.inf, *, above: bool = 
     """A real number in [low, high], or in (low, high] where ``above`` is asked for."""
     if isinstance(value, (bool, np.bool)) or not isinstance(value, (numbers.Real, np.floating, np.integer)):
         raise TypeError(f"{name} must be a real number; got {value!r}")
-    if not ((value > low if above else value >= low) and value <= high):
+    x = float(value)
+    if not ((x > low if above else x >= low) and x <= high):
         wanted = f"in [{low:g}, {high:g}]" if high < np.inf else f"{'above' if above else 'at least'} {low:g}"
         raise ValueError(f"{name} must be {wanted}; got {value!r}")
-    return float(value)
+    return x

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from . import _validate as validate
 from ._base import Elementwise, Parts
 
@@ -19,10 +21,12 @@ class BCELoss(Elementwise):
     Args:
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，不除以权重之和；`"sum"` 求和；`"none"` 不归约。
-        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）或 `"positives"`（标签之和，至少为 1）。
+        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）
+            或 `"positives"`（标签之和，至少为 1）。
 
     Raises:
-        ValueError: `x` 与 `y` 形状不同（从不广播）；`x` 或 `y` 超出 [0, 1]；`weight` 为负或不能广播；`reduction` 不认识。
+        ValueError: `x` 与 `y` 形状不同（从不广播）；`x` 或 `y` 超出 [0, 1]；`weight` 为负或不能广播；
+            `reduction` 或 `denominator` 不认识。
         TypeError: 复数或非数值的输入。
 
     出处：D. R. Cox, *The Regression Analysis of Binary Sequences*, 1958。
@@ -67,11 +71,13 @@ class BCEWithLogitsLoss(Elementwise):
     Args:
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，不除以权重之和；`"sum"` 求和；`"none"` 不归约。
-        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）或 `"positives"`（标签之和，至少为 1）。
+        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）
+            或 `"positives"`（标签之和，至少为 1）。
         pos_weight: 与 `x` 可广播的非负权重，只乘在正类一项上；形状 `(C,)` 就是每个类别一个。
 
     Raises:
-        ValueError: `x` 与 `y` 形状不同（从不广播）；`y` 超出 [0, 1]；权重为负或不能广播；`reduction` 不认识。
+        ValueError: `x` 与 `y` 形状不同（从不广播）；`y` 超出 [0, 1]；权重为负或不能广播；
+            `reduction` 或 `denominator` 不认识。
         TypeError: 复数或非数值的输入。
 
     出处：D. R. Cox, *The Regression Analysis of Binary Sequences*, 1958。
@@ -91,8 +97,9 @@ class BCEWithLogitsLoss(Elementwise):
     target_range = (0.0, 1.0)
 
     def __init__(
-        self, weight=None, *, reduction: str = "mean", pos_weight=None, denominator: str | None = None
-    ):
+        self, weight: ArrayLike | None = None, *, reduction: str = "mean", pos_weight: ArrayLike | None = None,
+        denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.pos_weight = None if pos_weight is None else validate.weights("pos_weight", pos_weight)
 

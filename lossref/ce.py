@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from numpy.typing import ArrayLike
+
 from ._base import Parts
 from ._classes import Classes
 
@@ -13,7 +15,8 @@ class CrossEntropyLoss(Classes):
 
     $$\ell(z, y) = -\sum_{c=1}^C w_c\, y_c \log p_c$$
 
-    类别编号 $y$ 就是 $y_c$ 为 1 或 0。$w = 1$、$\sum_c y_c = 1$ 时，梯度 $p - y$，黑塞 $\operatorname{diag}(p) - p p^\top$，都对 $z$ 求。
+    类别编号 $y$ 就是 $y_c$ 为 1 或 0。
+    $w = 1$、$\sum_c y_c = 1$ 时，梯度 $p - y$，黑塞 $\operatorname{diag}(p) - p p^\top$，都对 $z$ 求。
     标签平滑把 $y_c$ 换成 $(1-\varepsilon)\,y_c + \varepsilon / C$。单位是奈特。
 
     精确：真类远远领先时也不归零（10 类、领先 20 时 float32 的损失是 `1.86e-08`，而 torch 给 0）；
@@ -28,7 +31,8 @@ class CrossEntropyLoss(Classes):
         denominator: `"mean"` 改除以 `"samples"`（样本数，含被忽略的）或 `"weights"`（权重之和）。
 
     Raises:
-        ValueError: 形状不符；概率超出 [0, 1]；`weight` 不是 `(C,)` 或为负；`label_smoothing` 超出 [0, 1]；`reduction` 不认识。
+        ValueError: 形状不符；概率超出 [0, 1]；`weight` 不是 `(C,)` 或为负；`label_smoothing` 超出 [0, 1]；
+            `reduction` 或 `denominator` 不认识。
         IndexError: 类别编号超出 0 到 C-1。
         TypeError: 浮点的类别编号、整数的 one-hot、复数或非数值的输入。
 
@@ -66,7 +70,7 @@ class NLLLoss(Classes):
         denominator: `"mean"` 改除以 `"samples"`（样本数，含被忽略的）。
 
     Raises:
-        ValueError: 形状不符；`x` 大于 0；`weight` 不是 `(C,)` 或为负；`reduction` 不认识。
+        ValueError: 形状不符；`x` 大于 0；`weight` 不是 `(C,)` 或为负；`reduction` 或 `denominator` 不认识。
         IndexError: 类别编号超出 0 到 C-1。
         TypeError: 浮点的目标、复数或非数值的输入。
 
@@ -84,13 +88,9 @@ class NLLLoss(Classes):
     input_range = (-math.inf, 0.0)
 
     def __init__(
-        self,
-        weight=None,
-        *,
-        ignore_index: int = -100,
-        reduction: str = "mean",
+        self, weight: ArrayLike | None = None, *, ignore_index: int = -100, reduction: str = "mean",
         denominator: str | None = None,
-    ):
+    ) -> None:  # fmt: skip
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction, denominator=denominator)
         del self.label_smoothing
 

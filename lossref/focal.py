@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _validate as validate
 from ._base import Elementwise, Parts
@@ -11,7 +12,9 @@ from ._elementary import positive
 
 
 class SigmoidFocalLoss(Elementwise):
-    r"""二元焦点损失，第一个参数是 logit $z$；$p = \sigma(z)$，$p_t = y p + (1-y)(1-p)$，$\alpha_t = \alpha y + (1-\alpha)(1-y)$。
+    r"""二元焦点损失，第一个参数是 logit $z$，$p = \sigma(z)$。
+
+    记 $p_t = y p + (1-y)(1-p)$，$\alpha_t = \alpha y + (1-\alpha)(1-y)$：
 
     $$\ell(z, y) = -\alpha_t\,(1-p_t)^\gamma \left[y \log p + (1-y) \log(1-p)\right]$$
 
@@ -30,8 +33,8 @@ class SigmoidFocalLoss(Elementwise):
 
     Raises:
         ValueError: `x` 与 `y` 形状不同（从不广播）；`y` 或 `alpha` 超出 [0, 1]；`gamma` 为负；`weight` 为负或不能广播；
-            `reduction` 不认识。
-        TypeError: 复数或非数值的输入。
+            `reduction` 或 `denominator` 不认识。
+        TypeError: 复数或非数值的输入；不是实数的 `alpha`、`gamma`。
 
     出处：T.-Y. Lin 等, *Focal Loss for Dense Object Detection*, 2017, arXiv:1708.02002。
 
@@ -48,8 +51,9 @@ class SigmoidFocalLoss(Elementwise):
     target_range = (0.0, 1.0)
 
     def __init__(
-        self, alpha=0.25, gamma=2.0, *, weight=None, reduction: str = "mean", denominator: str | None = None
-    ):
+        self, alpha: float | None = 0.25, gamma: float = 2.0, *, weight: ArrayLike | None = None,
+        reduction: str = "mean", denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.alpha = None if alpha is None else validate.number("alpha", alpha, 0, 1)
         self.gamma = validate.number("gamma", gamma, 0)
@@ -87,21 +91,25 @@ class SoftmaxFocalLoss(Classes):
 
     类别编号 $k$ 时，梯度 $\alpha_k (1-p_k)^{\gamma-1}\left[(1-p_k) - \gamma p_k \log p_k\right](p - e_k)$；黑塞
     $\varphi''(u)(e_k-p)(e_k-p)^\top - \varphi'(u)\,(\operatorname{diag} p - p p^\top)$，其中 $u = \log p_k$，
-    $\varphi(u) = -\alpha_k(1-e^u)^\gamma u$。$\gamma = 0$ 时就是加权的交叉熵。它不等于 C 个二元焦点损失之和。单位是奈特。
+    $\varphi(u) = -\alpha_k(1-e^u)^\gamma u$。$\gamma = 0$ 时就是加权的交叉熵。
+    它不等于 C 个二元焦点损失之和。单位是奈特。
 
     Args:
         alpha: 类别权重：`None`（默认，不加权）、一个非负数（所有类别相同）或形状 `(C,)` 的数组。
         gamma: 聚焦指数，不小于 0。
         ignore_index: 等于它的类别编号不计入损失和分母（只用于类别编号）。
-        reduction: `"mean"`（默认）除以样本数（不含被忽略的），**不**除以 $\alpha$ 之和；`"sum"` 求和；`"none"` 每个样本一个数。
+        reduction: `"mean"`（默认）除以样本数（不含被忽略的），**不**除以 $\alpha$ 之和；`"sum"` 求和；
+            `"none"` 每个样本一个数。
         denominator: `"mean"` 改除以 `"samples"`（样本数，含被忽略的）或 `"weights"`（$\sum_n \alpha_{y_n}$）。
 
     Raises:
-        ValueError: 形状不符；概率超出 [0, 1]；`alpha` 不是 `(C,)` 或为负；`gamma` 为负；`reduction` 不认识。
+        ValueError: 形状不符；概率超出 [0, 1]；`alpha` 不是 `(C,)` 或为负；`gamma` 为负；
+            `reduction` 或 `denominator` 不认识。
         IndexError: 类别编号超出 0 到 C-1。
         TypeError: 浮点的类别编号、整数的 one-hot、复数或非数值的输入。
 
-    出处：T.-Y. Lin 等, *Focal Loss for Dense Object Detection*, 2017, arXiv:1708.02002（二元）；这里把 sigmoid 换成 softmax。
+    出处：T.-Y. Lin 等, *Focal Loss for Dense Object Detection*, 2017, arXiv:1708.02002（二元）；
+    这里把 sigmoid 换成 softmax。
 
     Examples:
         >>> import lossref
@@ -114,14 +122,9 @@ class SoftmaxFocalLoss(Classes):
     """
 
     def __init__(
-        self,
-        alpha=None,
-        gamma=2.0,
-        *,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        denominator: str | None = None,
-    ):
+        self, alpha: ArrayLike | None = None, gamma: float = 2.0, *, ignore_index: int = -100,
+        reduction: str = "mean", denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(None, ignore_index=ignore_index, reduction=reduction, denominator=denominator)
         self.alpha = None if alpha is None else validate.weights("alpha", alpha)
         if self.alpha is not None and self.alpha.ndim > 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from numpy.typing import ArrayLike
+
 from ._base import Elementwise, Parts
 
 
@@ -13,8 +15,8 @@ class KLDivLoss(Elementwise):
     $$\ell(x, y) = p\,(\log p - x)$$
 
     对一个分布求和就是 $\mathrm{KL}(p \,\|\, q)$。梯度 $-p$，黑塞 0，都对 $x = \log q$ 求（不含 softmax）。
-    约定 $0 \log 0 = 0$，$0 \cdot (-\infty) = 0$：目标为 0 的项即使 $x = -\infty$ 也是 0，而 `torch.nn.KLDivLoss` 给 NaN。
-    单位是奈特。
+    约定 $0 \log 0 = 0$，$0 \cdot (-\infty) = 0$：目标为 0 的项即使 $x = -\infty$ 也是 0，
+    而 `torch.nn.KLDivLoss` 给 NaN。单位是奈特。
 
     Args:
         reduction: `"batchmean"` 除以第一维的长度，对 `(N, C)` 是每个样本的 KL；`"mean"`（默认，同 torch）除以元素个数
@@ -24,8 +26,8 @@ class KLDivLoss(Elementwise):
         denominator: `"mean"` 改除以 `"samples"`（同 `"batchmean"`）、`"weights"` 或 `"positives"`（目标之和）。
 
     Raises:
-        ValueError: `x` 与 `y` 形状不同（从不广播）；`x` 大于 0（把概率当成了对数概率）；`y` 超出 [0, 1]（或对数大于 0）；
-            `weight` 为负或不能广播；`reduction` 不认识。
+        ValueError: `x` 与 `y` 形状不同（从不广播）；`x` 大于 0（把概率当成了对数概率）；
+            `y` 超出 [0, 1]（或对数大于 0）；`weight` 为负或不能广播；`reduction` 或 `denominator` 不认识。
         TypeError: 复数或非数值的输入。
 
     出处：S. Kullback, R. A. Leibler, *On Information and Sufficiency*, 1951。
@@ -44,13 +46,9 @@ class KLDivLoss(Elementwise):
     reductions = ("none", "mean", "batchmean", "sum")
 
     def __init__(
-        self,
-        *,
-        reduction: str = "mean",
-        log_target: bool = False,
-        weight=None,
+        self, *, reduction: str = "mean", log_target: bool = False, weight: ArrayLike | None = None,
         denominator: str | None = None,
-    ):
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.log_target = bool(log_target)
 

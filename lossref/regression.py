@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from . import _validate as validate
 from ._base import Elementwise, Parts
 from ._elementary import positive
@@ -18,10 +20,12 @@ class MSELoss(Elementwise):
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，给了 `weight` 就除以权重之和（同 `torch.nn.functional.mse_loss`）；
             `"sum"` 求和；`"none"` 不归约。
-        denominator: `"mean"` 改除以 `"elements"`、`"samples"`（第一维的长度）、`"weights"` 或 `"positives"`（标签之和）。
+        denominator: `"mean"` 改除以 `"elements"`、`"samples"`（第一维的长度）、`"weights"`
+            或 `"positives"`（标签之和，至少为 1）。
 
     Raises:
-        ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`weight` 为负或不能广播；`reduction` 不认识。
+        ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`weight` 为负或不能广播；
+            `reduction` 或 `denominator` 不认识。
         TypeError: 复数或非数值的输入。
 
     出处：A. M. Legendre, *Nouvelles méthodes pour la détermination des orbites des comètes*, 1805。
@@ -59,10 +63,12 @@ class L1Loss(Elementwise):
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，给了 `weight` 就除以权重之和（同 `torch.nn.functional.l1_loss`）；
             `"sum"` 求和；`"none"` 不归约。
-        denominator: `"mean"` 改除以 `"elements"`、`"samples"`（第一维的长度）、`"weights"` 或 `"positives"`（标签之和）。
+        denominator: `"mean"` 改除以 `"elements"`、`"samples"`（第一维的长度）、`"weights"`
+            或 `"positives"`（标签之和，至少为 1）。
 
     Raises:
-        ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`weight` 为负或不能广播；`reduction` 不认识。
+        ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`weight` 为负或不能广播；
+            `reduction` 或 `denominator` 不认识。
         TypeError: 复数或非数值的输入。
 
     出处：P.-S. Laplace, *Mémoire sur la probabilité des causes par les évènements*, 1774。
@@ -94,18 +100,21 @@ class SmoothL1Loss(Elementwise):
 
     $$\ell(x, y) = \begin{cases} r^2 / (2\beta) & |r| < \beta \\ |r| - \beta/2 & \text{否则} \end{cases}$$
 
-    梯度是 $r/\beta$ 截断到 $[-1, 1]$；黑塞（对角）在 $|r| < \beta$ 内是 $1/\beta$，否则 0（分界点处取 0，与 torch 相同）。
+    梯度是 $r/\beta$ 截断到 $[-1, 1]$；黑塞（对角）在 $|r| < \beta$ 内是 $1/\beta$，否则 0
+    （分界点处取 0，与 torch 相同）。
     $\beta = 0$ 就是 L1。单位同 $x$。
 
     Args:
         beta: 抛物线的半宽，不小于 0，与残差同单位。
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数；`"sum"` 求和；`"none"` 不归约。
-        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）或 `"positives"`（标签之和）。
+        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）
+            或 `"positives"`（标签之和，至少为 1）。
 
     Raises:
-        ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`beta` 为负；`weight` 为负或不能广播；`reduction` 不认识。
-        TypeError: 复数或非数值的输入。
+        ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`beta` 为负；`weight` 为负或不能广播；
+            `reduction` 或 `denominator` 不认识。
+        TypeError: 复数或非数值的输入；不是实数的 `beta`。
 
     出处：R. Girshick, *Fast R-CNN*, 2015, arXiv:1504.08083。
 
@@ -119,7 +128,10 @@ class SmoothL1Loss(Elementwise):
         [0.0, 1.0, 1.0, 1.0, -1.0]
     """
 
-    def __init__(self, beta=1.0, *, weight=None, reduction: str = "mean", denominator: str | None = None):
+    def __init__(
+        self, beta: float = 1.0, *, weight: ArrayLike | None = None, reduction: str = "mean",
+        denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.beta = validate.number("beta", beta, 0)
 
@@ -141,22 +153,27 @@ class SmoothL1Loss(Elementwise):
 class HuberLoss(Elementwise):
     r"""Huber 损失，$r = x - y$：在 $|r| \le \delta$ 内是 $\tfrac12 r^2$，在外是斜率为 $\delta$ 的直线。
 
-    $$\ell(x, y) = \begin{cases} \tfrac12 r^2 & |r| \le \delta \\ \delta\,(|r| - \tfrac12\delta) & \text{否则} \end{cases}$$
+    $$\ell(x, y) = \begin{cases}
+        \tfrac12 r^2 & |r| \le \delta \\
+        \delta\,(|r| - \tfrac12\delta) & \text{否则}
+    \end{cases}$$
 
-    梯度是 $r$ 截断到 $[-\delta, \delta]$；黑塞（对角）在 $|r| \le \delta$ 内是 1，否则 0（分界点处取 1，与 torch 相同）。
-    它等于 $\delta$ 倍的 `SmoothL1Loss(beta=δ)`；$\delta \to \infty$ 时是 **½** 倍的 `MSELoss`。单位是 $x$ 的单位的平方。
+    梯度是 $r$ 截断到 $[-\delta, \delta]$；黑塞（对角）在 $|r| \le \delta$ 内是 1，否则 0
+    （分界点处取 1，与 torch 相同）。它等于 $\delta$ 倍的 `SmoothL1Loss(beta=δ)`；
+    $\delta \to \infty$ 时是 **½** 倍的 `MSELoss`。单位是 $x$ 的单位的平方。
 
     Args:
         delta: 抛物线的半宽，大于 0（可以是 `inf`），与残差同单位。
         weight: 与 `x` 可广播的非负权重，逐元素相乘。
         reduction: `"mean"`（默认）除以元素个数，给了 `weight` 也一样（同 `torch.nn.functional.huber_loss`）；
             `"sum"` 求和；`"none"` 不归约。
-        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）或 `"positives"`（标签之和）。
+        denominator: `"mean"` 改除以 `"samples"`（第一维的长度）、`"weights"`（权重之和）
+            或 `"positives"`（标签之和，至少为 1）。
 
     Raises:
         ValueError: `x` 与 `y` 形状不同（从不广播，而 torch 只是警告）；`delta` 不大于 0；`weight` 为负或不能广播；
-            `reduction` 不认识。
-        TypeError: 复数或非数值的输入。
+            `reduction` 或 `denominator` 不认识。
+        TypeError: 复数或非数值的输入；不是实数的 `delta`。
 
     出处：P. J. Huber, *Robust Estimation of a Location Parameter*, 1964。
 
@@ -170,7 +187,10 @@ class HuberLoss(Elementwise):
         [0.0, 0.5, 1.0, 2.0, -2.0]
     """
 
-    def __init__(self, delta=1.0, *, weight=None, reduction: str = "mean", denominator: str | None = None):
+    def __init__(
+        self, delta: float = 1.0, *, weight: ArrayLike | None = None, reduction: str = "mean",
+        denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.delta = validate.number("delta", delta, 0, above=True)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -178,7 +179,7 @@ class ForwardTerm(Term):
 
 def _derivative(f):
     def derivative(y):
-        value, pull = torch.func.vjp(f, y)
+        value, pull, *_ = torch.func.vjp(f, y)
         return pull(torch.ones_like(value))[0]
 
     return derivative
@@ -201,8 +202,9 @@ class Pass(torch.autograd.Function):
         ctx.module = module
         loss, x, y = module.on_numpy(), input.detach().numpy(), target.detach().numpy()
         if input.requires_grad:
-            ctx.gradient = torch.empty(input.shape, dtype=input.dtype)
-            value, _ = loss.value_and_grad(x, y, out=ctx.gradient.numpy())
+            # NumPy's memory, because it asks for huge pages: torch's own takes as long to be faulted in as to be filled
+            value, gradient = loss.value_and_grad(x, y, out=np.empty(x.shape, x.dtype))
+            ctx.gradient = torch.from_numpy(gradient)
         else:
             value = loss(x, y)
         # as_tensor would do for both, but takes 20 µs for a NumPy scalar
@@ -295,8 +297,9 @@ DTYPES = (torch.float16, torch.float32, torch.float64)
 class Loss(nn.Module):
     """What all modules share: torch's arguments for reduction, the dtype of the result, checks of values."""
 
-    loss: type  # the NumPy loss with the formula
-    denominators: tuple
+    loss: Any  # the NumPy loss with the formula: a class
+    denominators: tuple[str | None, ...]
+    weight: torch.Tensor | None
 
     def __init__(self, weight=None, reduction="mean", denominator=None, legacy=(None, None)):
         super().__init__()
@@ -308,14 +311,18 @@ class Loss(nn.Module):
         self.reduction = reduction
         self.denominator = denominator
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {}
 
-    def forward(self, input, target):
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """与 `torch.nn` 的同名模块相同；公式见 `lossref` 的同名损失。"""
         return (
             Pass.apply(input, target, self) if self._on_cpu(input, target) else self.by_terms(input, target)
         )
+
+    def by_terms(self, input, target):
+        """The loss in torch's own operations, which the two kinds of loss have each in their way."""
+        raise NotImplementedError
 
     def on_numpy(self):
         """The NumPy loss with this module's arguments."""
@@ -326,7 +333,7 @@ class Loss(nn.Module):
         return loss
 
     def _on_cpu(self, input, target) -> bool:
-        """Whether NumPy may take over: plain tensors of its dtypes in memory, and nothing but the input to differentiate."""
+        """Whether NumPy may take over: plain tensors of its dtypes in memory, only the input to differentiate."""
         return (
             not torch.compiler.is_compiling()
             and type(input) in PLAIN
@@ -440,14 +447,15 @@ class Classes(Loss):
         if not hard and not (target.is_floating_point() and target.shape == x.shape):
             wrong_shape = target.shape not in (samples, x.shape) and (whole or target.is_floating_point())
             raise (ValueError if wrong_shape else TypeError)(
-                f"target must hold class indices (integers of shape {samples}) or probabilities (floats of the shape of "
-                f"input, {tuple(x.shape)}); got dtype {str(target.dtype).removeprefix('torch.')} and shape {tuple(target.shape)}"
+                f"target must hold class indices (integers of shape {samples}) or probabilities (floats of the shape "
+                f"of input, {tuple(x.shape)}); got dtype {str(target.dtype).removeprefix('torch.')} "
+                f"and shape {tuple(target.shape)}"
             )
         look = self._look(x)
         if look:
             _check("input", x, *self.loss.input_range)
         rows = x.movedim(axis, -1).reshape(-1, c)
-        kept = None
+        kept: Any = None
         if hard:
             y = target.reshape(-1).long()
             kept = y != self.ignore_index
@@ -495,11 +503,11 @@ def _with_formula(parts, formula, m, x, target):
 
 
 def _broadcasts(shape, onto) -> bool:
-    return len(shape) <= len(onto) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(onto)))
+    return len(shape) <= len(onto) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(onto), strict=False))
 
 
 def _check(name, tensor, low, high):
-    if low == -math.inf and high == math.inf or tensor.numel() == 0:
+    if (low == -math.inf and high == math.inf) or tensor.numel() == 0:
         return
     tensor = tensor.detach()
     least, most = (t.item() for t in tensor.aminmax())
@@ -511,29 +519,32 @@ def _check(name, tensor, low, high):
 
 
 class BCELoss(Elementwise):
-    """`lossref.BCELoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.BCELoss`，另有关键字参数 `denominator`。"""
+    """`lossref.BCELoss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.BCELoss`，另有关键字参数 `denominator`。
+    """
 
     loss = bce.BCELoss
 
-    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", *, denominator=None):
+    def __init__(
+        self, weight: torch.Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None,
+        reduction: str = "mean", *, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
 
 
 class BCEWithLogitsLoss(Elementwise):
-    """`lossref.BCEWithLogitsLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.BCEWithLogitsLoss`，另有关键字参数 `denominator`。"""
+    """`lossref.BCEWithLogitsLoss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.BCEWithLogitsLoss`，另有关键字参数 `denominator`。
+    """
 
     loss = bce.BCEWithLogitsLoss
 
     def __init__(
-        self,
-        weight=None,
-        size_average=None,
-        reduce=None,
-        reduction="mean",
-        pos_weight=None,
-        *,
-        denominator=None,
-    ):
+        self, weight: torch.Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None,
+        reduction: str = "mean", pos_weight: torch.Tensor | None = None, *, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.register_buffer("pos_weight", pos_weight)
 
@@ -542,20 +553,17 @@ class BCEWithLogitsLoss(Elementwise):
 
 
 class KLDivLoss(Elementwise):
-    """`lossref.KLDivLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.KLDivLoss`，另有关键字参数 `denominator`。"""
+    """`lossref.KLDivLoss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.KLDivLoss`，另有关键字参数 `weight` 与 `denominator`。
+    """
 
     loss = kl.KLDivLoss
 
     def __init__(
-        self,
-        size_average=None,
-        reduce=None,
-        reduction="mean",
-        log_target=False,
-        *,
-        weight=None,
-        denominator=None,
-    ):
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+        log_target: bool = False, *, weight: torch.Tensor | None = None, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.log_target = log_target
 
@@ -566,28 +574,41 @@ class KLDivLoss(Elementwise):
 
 
 class MSELoss(Elementwise):
-    """`lossref.MSELoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.MSELoss`，另有关键字参数 `denominator`。"""
+    """`lossref.MSELoss` 的 torch 模块：公式、取值和报错都相同。
 
-    loss = regression.MSELoss
+    构造参数同 `torch.nn.MSELoss`，另有关键字参数 `weight` 与 `denominator`。
+    """
 
-    def __init__(self, size_average=None, reduce=None, reduction="mean", *, weight=None, denominator=None):
+    loss: Any = regression.MSELoss  # L1Loss inherits
+
+    def __init__(
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", *,
+        weight: torch.Tensor | None = None, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
 
 
 class L1Loss(MSELoss):
-    """`lossref.L1Loss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.L1Loss`，另有关键字参数 `denominator`。"""
+    """`lossref.L1Loss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.L1Loss`，另有关键字参数 `weight` 与 `denominator`。
+    """
 
     loss = regression.L1Loss
 
 
 class SmoothL1Loss(Elementwise):
-    """`lossref.SmoothL1Loss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.SmoothL1Loss`，另有关键字参数 `denominator`。"""
+    """`lossref.SmoothL1Loss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.SmoothL1Loss`，另有关键字参数 `weight` 与 `denominator`。
+    """
 
     loss = regression.SmoothL1Loss
 
     def __init__(
-        self, size_average=None, reduce=None, reduction="mean", beta=1.0, *, weight=None, denominator=None
-    ):
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+        beta: float = 1.0, *, weight: torch.Tensor | None = None, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.beta = number("beta", beta, 0)
 
@@ -596,11 +617,17 @@ class SmoothL1Loss(Elementwise):
 
 
 class HuberLoss(Elementwise):
-    """`lossref.HuberLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.HuberLoss`，另有关键字参数 `denominator`。"""
+    """`lossref.HuberLoss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.HuberLoss`，另有关键字参数 `weight` 与 `denominator`。
+    """
 
     loss = regression.HuberLoss
 
-    def __init__(self, reduction="mean", delta=1.0, *, weight=None, denominator=None):
+    def __init__(
+        self, reduction: str = "mean", delta: float = 1.0, *,
+        weight: torch.Tensor | None = None, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator)
         self.delta = number("delta", delta, 0, above=True)
 
@@ -613,7 +640,10 @@ class SigmoidFocalLoss(Elementwise):
 
     loss = focal.SigmoidFocalLoss
 
-    def __init__(self, alpha=0.25, gamma=2.0, *, weight=None, reduction="mean", denominator=None):
+    def __init__(
+        self, alpha: float | None = 0.25, gamma: float = 2.0, *, weight: torch.Tensor | None = None,
+        reduction: str = "mean", denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator)
         self.alpha = None if alpha is None else number("alpha", alpha, 0, 1)
         self.gamma = number("gamma", gamma, 0)
@@ -623,34 +653,35 @@ class SigmoidFocalLoss(Elementwise):
 
 
 class CrossEntropyLoss(Classes):
-    """`lossref.CrossEntropyLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.CrossEntropyLoss`，另有关键字参数 `denominator`。"""
+    """`lossref.CrossEntropyLoss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.CrossEntropyLoss`，另有关键字参数 `denominator`。
+    """
 
     loss = ce.CrossEntropyLoss
 
     def __init__(
-        self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0,
-        *, denominator=None,
-    ):  # fmt: skip
+        self, weight: torch.Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
+        reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0, *,
+        denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.ignore_index = ignore_index
         self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
 
 
 class NLLLoss(Classes):
-    """`lossref.NLLLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `torch.nn.NLLLoss`，另有关键字参数 `denominator`。"""
+    """`lossref.NLLLoss` 的 torch 模块：公式、取值和报错都相同。
+
+    构造参数同 `torch.nn.NLLLoss`，另有关键字参数 `denominator`。
+    """
 
     loss = ce.NLLLoss
 
     def __init__(
-        self,
-        weight=None,
-        size_average=None,
-        ignore_index=-100,
-        reduce=None,
-        reduction="mean",
-        *,
-        denominator=None,
-    ):
+        self, weight: torch.Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
+        reduce: bool | None = None, reduction: str = "mean", *, denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
         self.ignore_index = ignore_index
 
@@ -659,8 +690,12 @@ class SoftmaxFocalLoss(Classes):
     """`lossref.SoftmaxFocalLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.SoftmaxFocalLoss`。"""
 
     loss = focal.SoftmaxFocalLoss
+    alpha: torch.Tensor | None
 
-    def __init__(self, alpha=None, gamma=2.0, *, ignore_index=-100, reduction="mean", denominator=None):
+    def __init__(
+        self, alpha: float | torch.Tensor | None = None, gamma: float = 2.0, *, ignore_index: int = -100,
+        reduction: str = "mean", denominator: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(None, reduction, denominator)
         self.register_buffer("alpha", None if alpha is None else torch.as_tensor(alpha))
         self.gamma = number("gamma", gamma, 0)
