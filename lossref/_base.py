@@ -116,11 +116,11 @@ class Elementwise(Loss):
         writes = [a for a in (values, derivatives) if a is not None]
         total = 0.0
 
-        def step(x, y, *rest):
+        def step(*tiles):
             nonlocal total
+            x, y, *rest = tiles
             validate.within(x_name, x, *self.input_range)
             validate.within(y_name, y, *self.target_range)
-            rest = list(rest)
             local = dict(arguments)
             for name in arrays:
                 local[name] = rest.pop(0)
@@ -145,7 +145,7 @@ class Elementwise(Loss):
                 sweep(step, reads, writes, compute)
             result = None
             if value:
-                result = x.dtype.type(total * scale) if reduced else values[()]
+                result = x.dtype.type(total * scale) if values is None else values[()]
         return result, None if derivatives is None else derivatives if out is not None else derivatives[()]
 
     def _scale(self, x, y) -> float:

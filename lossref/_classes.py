@@ -115,7 +115,8 @@ class Classes(Loss):
         samples = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
 
         values = np.empty((shape[0], shape[2]), x.dtype) if value and self.reduction == "none" else None
-        derivatives = result = None
+        derivatives: Any = None
+        result: Any = None
         if derivative == "gradient":
             result = validate.gradient_buffer(out, x.shape, x.dtype)
             if out is not None and np.may_share_memory(result, x) and result is not x:
@@ -126,7 +127,7 @@ class Classes(Loss):
 
         x3 = x.reshape(shape)
         y3 = y.reshape((shape[0], shape[2]) if hard else shape)
-        d3 = (
+        d3: Any = (
             None
             if derivatives is None
             else derivatives.reshape(

@@ -39,7 +39,7 @@ def sweep(
             if buffer is not w:
                 w[...] = buffer
         return
-    tiles = np.nditer(
+    tiles = np.nditer(  # type: ignore[call-overload]  # flags multiplied are no longer literals to a type checker
         [*reads, *writes],
         flags=["external_loop", "buffered", "delay_bufalloc", "copy_if_overlap"],
         op_flags=[["readonly", "overlap_assume_elementwise"]] * len(reads)
