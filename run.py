@@ -83,8 +83,8 @@ def parser():
 def check_python(version):
     if tuple(version[:2]) < OLDEST:
         sys.exit(
-            "run.py: this is Python %d.%d, and lossref needs %d.%d or newer. Install one and run it with that, "
-            "for example: python3.13 run.py" % (version[0], version[1], OLDEST[0], OLDEST[1])
+            f"run.py: this is Python {version[0]}.{version[1]}, and lossref needs {OLDEST[0]}.{OLDEST[1]} or newer. "
+            "Install one and run it with that, for example: python3.13 run.py"
         )
 
 
@@ -99,12 +99,12 @@ def serve(options):
         step("Building the copy to read offline", [PYTHON, "-m", "tools.offline", "site"])
         print("The site is in " + str(ROOT / "site"))
         return 0
-    print("Building the site; then open http://127.0.0.1:%d/ (Ctrl-C stops)" % options.port, flush=True)
+    print(f"Building the site; then open http://127.0.0.1:{options.port}/ (Ctrl-C stops)", flush=True)
     # --livereload is its default, but newer releases of click lose that.
-    command = [PYTHON, "-m", "mkdocs", "serve", "--livereload", "--dev-addr", "127.0.0.1:%d" % options.port]
+    command = [PYTHON, "-m", "mkdocs", "serve", "--livereload", "--dev-addr", f"127.0.0.1:{options.port}"]
     status = subprocess.call(command, cwd=ROOT, env=environment())
     if status:
-        raise Failure("mkdocs stopped with status %d; what it could not build stands above." % status)
+        raise Failure(f"mkdocs stopped with status {status}; what it could not build stands above.")
     return 0
 
 
@@ -122,8 +122,8 @@ def check_port(port):
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
             raise Failure(
-                "port %d cannot be used (%s). Stop what runs there or take another: python run.py serve --port %d"
-                % (port, error, port + 1 if port < 65535 else 8000)
+                f"port {port} cannot be used ({error}). Stop what runs there or take another: "
+                f"python run.py serve --port {port + 1 if port < 65535 else 8000}"
             ) from None
 
 
@@ -139,7 +139,7 @@ def install(level):
         warn_about_cuda()
     requirements = ROOT / "requirements" / (level + ".txt")
     step(
-        "Installing requirements/%s.txt (the first time takes minutes)" % level,
+        f"Installing requirements/{level}.txt (the first time takes minutes)",
         [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "-r", requirements],
     )
     # The project itself: importable in place, whatever the working directory.
@@ -205,8 +205,8 @@ def check_space(level):
     free = shutil.disk_usage(ROOT).free // 2**20
     if free < SPACE[level]:
         raise Failure(
-            "installing needs about %d MB in %s, and %d MB are free: make room and run the command again."
-            % (SPACE[level], ROOT, free)
+            f"installing needs about {SPACE[level]} MB in {ROOT}, and {free} MB are free: "
+            "make room and run the command again."
         )
 
 
@@ -229,8 +229,8 @@ def step(title, command, where=ROOT):
             print("   " + line.rstrip(), flush=True)
             tail = [*tail[-200:], line]
     if process.returncode:
-        raise Failure("%s failed (status %d).\n%s" % (title, process.returncode, advice("".join(tail))))
-    print("   done in %.0f s" % (time.monotonic() - started), flush=True)
+        raise Failure(f"{title} failed (status {process.returncode}).\n{advice(''.join(tail))}")
+    print(f"   done in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def advice(output):

@@ -26,8 +26,10 @@ def texts():
 
 
 # Written in pieces, so that this file does not hold what it looks for.
-REGISTRIES = re.compile("|".join(["pypi" r"\.org", "pythonhosted" r"\.org", "npmjs" r"\.(?:org|com)", "pytorch" r"\.org/whl"]))
-MACHINE_PATHS = re.compile("|".join(["/" r"home/\w+", "/" r"root\b", "/" r"Users/\w+", r"C:\\" r"Users", "/" r"work/", "/" r"opt/", "/" r"tmp/"]))
+REGISTRIES = re.compile(
+    "|".join(["pypi" r"\.org", "pythonhosted" r"\.org", "npmjs" r"\.(?:org|com)", "pytorch" r"\.org/whl"])
+)
+MACHINE_PATHS = re.compile("/" r"(home/\w+|root\b|Users/\w+|work/|opt/|tmp/)|C:" r"\\Users")
 
 
 @pytest.mark.parametrize("pattern", [REGISTRIES, MACHINE_PATHS], ids=["registry host", "machine path"])
@@ -75,7 +77,9 @@ def workflow(name):
     return text, yaml.load(text, Loader=yaml.BaseLoader)
 
 
-@pytest.mark.parametrize(("name", "command"), [("test.yml", "python run.py test"), ("deploy.yml", "python run.py serve --build-only")])
+@pytest.mark.parametrize(
+    ("name", "command"), [("test.yml", "python run.py test"), ("deploy.yml", "python run.py serve --build-only")]
+)
 def test_workflow_runs_the_command_of_the_readme(name, command):
     _, content = workflow(name)
     commands = [step.get("run", "") for job in content["jobs"].values() for step in job["steps"]]

@@ -25,7 +25,7 @@ def references(case, dtype):
     """The points of a case with what is true there; worked out once, for the loss and for all its mutants."""
     x, y = case.points(dtype)
     wanted, sizes = [], []
-    for a, b in zip(x.tolist(), y.tolist()):
+    for a, b in zip(x.tolist(), y.tolist(), strict=True):
         with digits_to_spare(a, case.digits(a)):
             wanted.append(exact(lambda t, b=b: case.definition(t, mpf(b)), a))
             sizes.append([terms(mpf(a), mpf(b)) for terms in case.terms])
@@ -39,12 +39,12 @@ def check_exact(case, make, dtype):
     got = [evaluate(loss, part, x, y) for part in PARTS]
     assert all(g.dtype == dtype and g.shape == x.shape for g in got)
     worst = [(0.0, "")] * 3
-    for i, (a, b) in enumerate(zip(x.tolist(), y.tolist())):
+    for i, (a, b) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
         for k, part in enumerate(PARTS):
             error = ulps(got[k][i], wanted[i][k], dtype, sizes[i][k], case.gains[k])
             where = f"{part} at x={a!r}, y={b!r}: got {got[k][i]!r}, true {mpmath.nstr(wanted[i][k], 17)}"
             worst[k] = max(worst[k], (error, where), key=lambda w: w[0])
-    for (error, where), bound in zip(worst, case.ulps[dtype]):
+    for (error, where), bound in zip(worst, case.ulps[dtype], strict=True):
         assert error <= bound, f"{where}: {error:.3g} ulp, at most {bound} allowed"
     return [error for error, _ in worst]
 
@@ -68,7 +68,7 @@ def check_differences(case, make, reduction):
         result = np.empty_like(x)
         for i in np.ndindex(x.shape):
 
-            def at(t):
+            def at(t, i=i):
                 moved = x.copy()
                 moved[i] = t
                 value = f(moved, y)

@@ -26,7 +26,8 @@ class Case:
     peer: Callable  # (x, y, weight, reduction) -> torch's own value
     kwargs: dict = field(default_factory=dict)
     gains: tuple = (1, 1, 1)  # how value, gradient and Hessian magnify what is rounded to a subnormal before
-    # how many digits the definition loses at x: 1 - σ(z) needs |z|/ln 10 more than σ(z), its second difference as many again
+    # how many digits the definition loses at x: 1 - σ(z) needs |z|/ln 10 more than σ(z), its second difference as
+    # many again
     digits: Callable = lambda x: 100
     soft: bool = False  # labels between 0 and 1
     smooth: bool = True  # has a second derivative that torch's autograd knows
@@ -248,7 +249,7 @@ def focal(alpha, gamma, labels):
         loss="SigmoidFocalLoss",
         definition=definition,
         points=lambda dtype: grid(
-            LOGITS[::2] + [-17, 16.7, -95] if gamma == 2 else LOGITS[1::5], labels, dtype
+            [*LOGITS[::2], -17, 16.7, -95] if gamma == 2 else LOGITS[1::5], labels, dtype
         ),
         draw=draw_logits if set(labels) <= {0, 1} else soft(draw_logits),
         ulps={np.float32: (size, size + 2, size + 3), np.float64: (size, size + 2, size + 3)},
@@ -273,7 +274,7 @@ CASES = [
     ),
     logits_case(1, [0, 1], LOGITS + HUGE),
     logits_case(1, [0.3, 0.999, 1e-30]),
-    logits_case(2.5, [0, 1, 0.3], MAGNITUDES[::3] + [-17, -95], pos_weight=2.5),
+    logits_case(2.5, [0, 1, 0.3], [*MAGNITUDES[::3], -17, -95], pos_weight=2.5),
     regression_case("MSELoss", lambda x, y: (x - y) ** 2, weighted_mse),
     regression_case("L1Loss", lambda x, y: abs(x - y), weighted_l1, smooth=False),
     *map(smooth_l1, [1.0, 0.5, 2.0, 0.0, 1e-300]),

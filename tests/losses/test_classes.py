@@ -32,14 +32,27 @@ W = np.array([1.0, 2.0, 0.0, 5.0])
 
 # -- exact -----------------------------------------------------------------------------------------------------------
 
-ROWS = [[2, 1, 0.1], [1, 1, 1], [1e-30, 0, -1e-30], [20.3, 0.1, 0], [0.1, -20.3, -19.7], [0.1, 80, -3], [0.3, -95.7, -60.1],
-        [103.2, 0.7, -5.5], [1e4, 9997, 9990.6]]  # fmt: skip
+ROWS = [[2, 1, 0.1], [1, 1, 1], [1e-30, 0, -1e-30], [20.3, 0.1, 0], [0.1, -20.3, -19.7], [0.1, 80, -3],
+        [0.3, -95.7, -60.1], [103.2, 0.7, -5.5], [1e4, 9997, 9990.6]]  # fmt: skip
 TARGETS = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.7, 0.2, 0.1], [0.5, 0.5, 0]]
+
+
+def softmax(x):
+    e = [exp(v - max(x)) for v in x]
+    return [v / sum(e) for v in e]
+
+
+def dot(y, v):
+    return sum(a * b for a, b in zip(y, v, strict=True) if a)
+
+
+def size(y, v):
+    return max(abs(a * b) for a, b in zip(y, v, strict=True) if a)
 
 
 @cache
 def reference(name, dtype):
-    """Rows, targets, and (value, gradient, Hessian) with the sizes of the terms they are sums of, from the definition."""
+    """Rows, targets, and (value, gradient, Hessian) with the sizes of the terms they add up, from the definition."""
     term = ON_LOGITS[name][2]
     result = []
     for row in ROWS + ([[0.2, -700.3, -740.9]] if dtype == np.float64 else []):
@@ -47,42 +60,38 @@ def reference(name, dtype):
         with mp.workdps(200 + int(4 * (max(row) - min(row)) / 2.3)):
             x, h, n = [mpf(v) for v in row], mpf(10) ** -30, range(3)
 
-            def probabilities(x):
-                e = [exp(v - max(x)) for v in x]
-                return [v / sum(e) for v in e]
+            def terms(*moves, x=x, h=h):  # i: a step along i, ~i: one back
+                moved = [v + h * moves.count(i) - h * moves.count(~i) for i, v in enumerate(x)]
+                return [term(p) for p in softmax(moved)]
 
-            def terms(*moves):
-                moved = [
-                    x[i] + h * moves.count(i) - h * moves.count(~i) for i in n
-                ]  # ~i: a step back along i
-                return [term(p) for p in probabilities(moved)]
-
-            p = probabilities(x)
+            p = softmax(x)
             at = terms()
-            slope = [[(u - d) / (2 * h) for u, d in zip(terms(j), terms(~j))] for j in n]  # [j][c]
+            slope = [[(u - d) / (2 * h) for u, d in zip(terms(j), terms(~j), strict=True)] for j in n]  # [j][c]
             bend = {}
             for i, j in itertools.combinations_with_replacement(n, 2):
                 moves = [terms(a, b) for a in (i, ~i) for b in (j, ~j)]  # ++ +- -+ --
                 bend[i, j] = bend[j, i] = [
-                    (pp - pm - mp_ + mm) / (4 * h * h) for pp, pm, mp_, mm in zip(*moves)
+                    (pp - pm - mp_ + mm) / (4 * h * h) for pp, pm, mp_, mm in zip(*moves, strict=True)
                 ]
             for target in TARGETS:
                 y = [mpf(v) for v in np.array(target, dtype).tolist()]
-                dot = lambda v, y=y: sum(a * b for a, b in zip(y, v) if a)
-                size = lambda v, y=y: max(abs(a * b) for a, b in zip(y, v) if a)
                 result.append((
                     row,
                     target,
-                    (dot(at), [dot(s) for s in slope], [[dot(bend[i, j]) for j in n] for i in n]),
+                    (dot(y, at), [dot(y, s) for s in slope], [[dot(y, bend[i, j]) for j in n] for i in n]),
                     # a soft target's gradient is a difference; a focal Hessian has terms of both signs, of sizes
                     # that its largest entry tells
-                    (0, [size(s) for s in slope], [[max(size(bend[i, j]), p[i] * p[j] * at_max(at, y)) for j in n] for i in n]),
+                    (
+                        0,
+                        [size(y, s) for s in slope],
+                        [[max(size(y, bend[i, j]), p[i] * p[j] * at_max(at, y)) for j in n] for i in n],
+                    ),
                 ))  # fmt: skip
     return result
 
 
 def at_max(at, y):
-    return max(abs(v) for v, a in zip(at, y) if a)
+    return max(abs(v) for v, a in zip(at, y, strict=True) if a)
 
 
 def check_exact(name, cls, dtype):
@@ -102,6 +111,7 @@ def check_exact(name, cls, dtype):
                     got[k].ravel(),
                     np.ravel(np.array(wanted[k], object)),
                     np.ravel(np.array(sizes[k], object)),
+                    strict=True,
                 )
                 for g, w, size in pairs:
                     error = ulps(g, w, dtype, size, gains[k])
@@ -405,9 +415,9 @@ def test_tiles_change_nothing(cls, shape):
     loss = cls(reduction="none")
     value, gradient = loss.value_and_grad(x, y)
     for at in [(0,) * y.ndim, tuple(n - 1 for n in y.shape), tuple(n // 2 for n in y.shape)]:
-        row = x[at[:1] + (slice(None),) + at[1:]]
-        close(value[at], loss(row, y[at]))
-        close(gradient[at[:1] + (slice(None),) + at[1:]], loss.grad(row, y[at]))
+        row = (*at[:1], slice(None), *at[1:])
+        close(value[at], loss(x[row], y[at]))
+        close(gradient[row], loss.grad(x[row], y[at]))
     assert cls(reduction="sum")(x, y) == pytest.approx(value.sum(), rel=1e-12)
     out = np.empty_like(x)
     assert loss.grad(x, y, out=out) is out and np.array_equal(out, gradient)
@@ -661,15 +671,15 @@ def test_wrong_focal_is_refused():
         check_exact("SoftmaxFocalLoss-2", Mutant, np.float64)
 
 
+@pytest.mark.parametrize("soft", [False, True])
 @each_on_logits
-def test_differences(name):
+def test_differences(name, soft):
     """The gradient against fourth-order differences of the value, along a random direction."""
     cls, kwargs, _ = ON_LOGITS[name]
-    for soft in (False, True):
-        x, y = batch((4, 5), soft)
-        direction = np.random.default_rng(9).normal(size=x.shape)
-        loss = cls(**kwargs)
-        slope = differences(lambda t: loss(x + t * direction, y), 0.0, 1e-3)
-        close(np.sum(loss.grad(x, y) * direction), slope, 1e-9)
-        bend = differences(lambda t: loss.grad(x + t * direction, y), 0.0, 1e-3)
-        close(np.einsum("nij,nj->ni", loss.hess(x, y), direction), bend, 1e-9)
+    x, y = batch((4, 5), soft)
+    direction = np.random.default_rng(9).normal(size=x.shape)
+    loss = cls(**kwargs)
+    slope = differences(lambda t: loss(x + t * direction, y), 0.0, 1e-3)
+    close(np.sum(loss.grad(x, y) * direction), slope, 1e-9)
+    bend = differences(lambda t: loss.grad(x + t * direction, y), 0.0, 1e-3)
+    close(np.einsum("nij,nj->ni", loss.hess(x, y), direction), bend, 1e-9)

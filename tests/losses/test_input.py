@@ -113,7 +113,7 @@ def test_out(case):
     ids=["shape", "dtype", "read-only", "list"],
 )
 def test_bad_out(case, out, error):
-    with pytest.raises(error, match="^out must"):
+    with pytest.raises(error, match=r"^out must"):
         build(case).grad(*data(case), out=out)
 
 
@@ -121,7 +121,7 @@ def test_bad_out(case, out, error):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(4,), (4, 1), (1, 3), (), (3, 4), (4, 3, 1)], ids=str)
 def test_shapes_are_never_broadcast(case, method, shape):
-    x, y = data(case)
+    x, _ = data(case)
     with pytest.raises(ValueError, match=re.escape(f"y must have the shape of x, (4, 3); got {shape}")):
         getattr(build(case), method)(x, np.ones(shape))
 

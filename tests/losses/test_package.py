@@ -29,7 +29,7 @@ def test_import_needs_numpy_only():
 
 
 def test_import_is_cheap():
-    """At most 1.2 times the time of importing NumPy: the best of several runs, as anything else measures the machine."""
+    """At most 1.2 times the time of importing NumPy: the best of several runs; anything else measures the machine."""
     code = (
         "import time; t = time.perf_counter(); import numpy; u = time.perf_counter(); import lossref; "
         "v = time.perf_counter(); print((v - t) / (u - t))"
