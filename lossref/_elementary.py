@@ -68,31 +68,27 @@ class Logistic:
 class Softmax:
     """softmax along the last axis, with -log p and 1 - p exact where p is next to 1.
 
-    Everything is told relative to the largest logit, whose exponential is 1: the sum of the *other* exponentials
-    keeps what 1 + … would swallow, and -log p = log1p(others) + (top - x) adds no terms of different sign.
+    Everything is told relative to the largest exponential: the sum of the *others*, as a multiple of it, keeps what
+    1 + … would swallow, and -log p = log1p(others) + (top - x) adds no terms of different sign.
     """
 
     def __init__(self, m, x):
         self.m, self.x = m, x
         self.k = m.argmax(x)
         self.top = m.pick(x, self.k)
-        finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
-        d = finite - self.top
-        # what rounding took from d: the exponential would magnify it to |d| units of the last place
-        b = d - finite
-        lost = (finite - (d - b)) - (self.top + b)
-        e = m.exp(d)
-        self.e = e + e * lost
-        self.others = m.sum_except(self.e, self.k)
+        self.e = m.exp(x) if m.tame(x) else _exponentials(m, x, self.top)
+        largest = m.pick(self.e, self.k)
+        self.others = m.sum_except(self.e, self.k) / largest
         self.u = 1 + self.others
         self.inverse = 1 / self.u
+        self.scale = self.inverse / largest
 
     @lazy
     def log_sum(self):
         return self.m.log(self.u) + (self.others - (self.u - 1)) * self.inverse
 
     def p(self, at):
-        return at(self.e) * self.inverse
+        return at(self.e) * self.scale
 
     def surprisal(self, at):
         """-log p"""
@@ -101,6 +97,17 @@ class Softmax:
     def q(self, at):
         """1 - p: no class but the largest has p > ½, so only there the subtraction loses anything."""
         return self.m.where(at.is_class(self.k), self.others * self.inverse, 1 - self.p(at))
+
+
+def _exponentials(m, x, top):
+    """exp(x - top), for any x: no overflow, and as exact as exp itself."""
+    finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
+    d = finite - top
+    # what rounding took from d: the exponential would magnify it to |d| units of the last place
+    b = d - finite
+    lost = (finite - (d - b)) - (top + b)
+    e = m.exp(d)
+    return e + e * lost
 
 
 class Index:
@@ -121,11 +128,11 @@ class Index:
     def pull(self, s, slope):
         """Σ_c a_c slope_c ∂(log p_c)/∂x, from ∂(log p_c)/∂x_j = δ_cj - p_j."""
         b = self.a * slope
-        return self.m.put((-b * s.inverse) * s.e, self.y, b * s.q(self))
+        return self.m.put((-b * s.scale) * s.e, self.y, b * s.q(self))
 
     def bend(self, s, slope, curvature):
         """Σ_c a_c (curvature_c g gᵀ + slope_c ∂²(log p_c)), g the gradient of log p_c; the second is ppᵀ - diag p."""
-        p = s.e * s.inverse
+        p = s.e * s.scale
         g = self.m.put(-p, self.y, s.q(self))
         return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s, self.a * slope, p)
 

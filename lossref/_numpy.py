@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ._elementary import Logistic, Softmax
@@ -10,7 +12,9 @@ from ._elementary import Logistic, Softmax
 class Numpy:
     abs = staticmethod(np.abs)
     exp = staticmethod(np.exp)
+    expm1 = staticmethod(np.expm1)
     log = staticmethod(np.log)
+    log1p = staticmethod(np.log1p)
     where = staticmethod(np.where)
     minimum = staticmethod(np.minimum)
     maximum = staticmethod(np.maximum)
@@ -97,12 +101,22 @@ class Numpy:
         return x
 
     @staticmethod
+    def tame(x):
+        """Whether exp(x), and 1 over it, are far from overflow, or 0: then nothing need be subtracted first."""
+        bound = 0.45 * math.log(np.finfo(x.dtype).max)
+        least = np.min(x)
+        if least == -np.inf:
+            least = np.min(x, where=x > least, initial=0)
+        return least >= -bound and np.max(x) <= bound
+
+    @staticmethod
     def sum_except(x, k):
-        """The sum without place k, where x is 1."""
+        """The sum without place k."""
         at = np.arange(len(x)), k[:, 0]
+        left_out = x[at]
         x[at] = 0
         rest = np.sum(x, -1, keepdims=True)
-        x[at] = 1
+        x[at] = left_out
         return rest
 
     @staticmethod

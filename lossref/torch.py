@@ -28,7 +28,9 @@ class Torch:
 
     abs = staticmethod(torch.abs)
     exp = staticmethod(torch.exp)
+    expm1 = staticmethod(torch.expm1)
     log = staticmethod(torch.log)
+    log1p = staticmethod(torch.log1p)
     relu = staticmethod(torch.relu)
     where = staticmethod(torch.where)
     sign = staticmethod(torch.sgn)
@@ -99,6 +101,11 @@ class Torch:
     @staticmethod
     def put(x, k, values):
         return x.scatter(-1, k, values)
+
+    @staticmethod
+    def tame(x):
+        """Not to be looked at: see ``Numpy.tame``."""
+        return False
 
     @staticmethod
     def sum_except(x, k):
