@@ -1,4 +1,4 @@
-"""What a Markdown extension can know about the page it works on: its file, its text, and where in it something stands."""
+"""What a Markdown extension can know about the page it works on: its file, its text, where something stands in it."""
 
 from __future__ import annotations
 

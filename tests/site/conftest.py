@@ -38,7 +38,8 @@ def port():
 def build_log(port, tmp_path_factory):
     """Build the site with the project's own configuration, from nothing; return where it is and what was said."""
     folder = tmp_path_factory.mktemp("site")
-    environment = {**os.environ, "LOSSREF_SITE_URL": f"http://127.0.0.1:{port}/", "NO_MKDOCS_2_WARNING": "1", "PYTHONUTF8": "1"}
+    ours = {"LOSSREF_SITE_URL": f"http://127.0.0.1:{port}/", "NO_MKDOCS_2_WARNING": "1", "PYTHONUTF8": "1"}
+    environment = {**os.environ, **ours}
     result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--site-dir", folder],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",

@@ -83,7 +83,12 @@ def test_short_formula_stays_in_one_piece_and_a_long_one_may_break():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("$a$，后", "[F，]|后"), ("前（$a$）。后", "前[（F）。]|后"), ("前 $a$ 后", "前 [F]| 后"), ("$a$、$b$", "[F、]|[F]|")],
+    [
+        ("$a$，后", "[F，]|后"),
+        ("前（$a$）。后", "前[（F）。]|后"),
+        ("前 $a$ 后", "前 [F]| 后"),
+        ("$a$、$b$", "[F、]|[F]|"),
+    ],
 )
 def test_punctuation_stays_with_its_formula(text, expected):
     html = re.search("<p>(.*)</p>", render(text, MATHS))[1]
@@ -96,7 +101,10 @@ def test_punctuation_stays_with_its_formula(text, expected):
     [
         (r"$\bm x$", r"Undefined control sequence \bm"),
         (r"$\frac{a}{b$", "Missing close brace"),
-        ("$$\n\\begin{aligned} a &= b \\\\\n\\nosuchmacro\n\\end{aligned}\n$$", r"Undefined control sequence \nosuchmacro"),
+        (
+            "$$\n\\begin{aligned} a &= b \\\\\n\\nosuchmacro\n\\end{aligned}\n$$",
+            r"Undefined control sequence \nosuchmacro",
+        ),
     ],
 )
 def test_formula_mathjax_cannot_set_fails_the_build_with_file_and_line(build, caplog, formula, complaint):
@@ -194,7 +202,10 @@ def test_lines_of_code_stay_apart():
 
 # Figures and snippets
 
-SVG = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" aria-label="old" viewBox="0 0 1 1"><path d="M0 0"/></svg>\n'
+SVG = (
+    '<?xml version="1.0"?>'
+    '<svg xmlns="http://www.w3.org/2000/svg" aria-label="old" viewBox="0 0 1 1"><path d="M0 0"/></svg>\n'
+)
 
 
 def test_figure_is_named_by_its_alternative_text():

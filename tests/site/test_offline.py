@@ -28,7 +28,8 @@ def window(browser, copy):
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-    page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or complaints.append(request.url))
+    local = ("file:", "data:", "blob:")
+    page.on("request", lambda request: request.url.startswith(local) or complaints.append(request.url))
     yield page
     context.close()
     assert complaints == []

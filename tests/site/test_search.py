@@ -8,8 +8,8 @@ pytestmark = pytest.mark.browser
 QUERIES = {
     "losses/bce/": [
         "二元交叉熵", "BCE", "bce loss", "BCELoss", "BCEWithLogitsLoss", "binary cross-entropy", "二分类",
-        "pos_weight", "pos_weight怎么设", "正类权重", "多标签", "多标签分类", "伯努利", "多做一次 sigmoid", "预测减真值",
-        "阈值用错",
+        "pos_weight", "pos_weight怎么设", "正类权重", "多标签", "多标签分类", "伯努利", "多做一次 sigmoid",
+        "预测减真值", "阈值用错",
     ],
     "losses/kl/": [
         "KL 散度", "KL散度", "KLDivLoss", "kl_div", "知识蒸馏", "batchmean", "反向 KL", "吉布斯不等式", "蒸馏温度",

@@ -72,20 +72,24 @@ $$
     "log-sum-exp": r"$$\max_j v_j < \log\sum_{j=1}^C e^{v_j} \le \max_j v_j+\log C$$",
     "primes": r"$\sigma'(z) = \sigma(z)(1-\sigma(z))$，$\sigma''(z) = \sigma'(z)(1-2\sigma(z))$",
     "cases": r"$$\max(z, 0) = \begin{cases} z & z > 0 \\ 0 & \text{否则} \end{cases}$$",
-    "condition in prose": r"定义 $\ell := -[y\log q+(1-y)\log(1-q)]$。当 $y=1$ 时，$\ell=-\log q$；当 $y=0$ 时，$\ell=-\log(1-q)$。",
+    "condition in prose": r"定义 $\ell := -[y\log q+(1-y)\log(1-q)]$。"
+    + r"当 $y=1$ 时，$\ell=-\log q$；当 $y=0$ 时，$\ell=-\log(1-q)$。",
     "condition in display": r"$$y\log q+(1-y)\log(1-q) = \log q \quad\text{当 } y=1$$",
     "condition by set": r"设 $y_n\in\{0, 1\}$，有 $y_n^2 = y_n$。",
     "condition by rejection": r"当 $z>0$ 时，$|z| = z$。",
     "limit": r"$$\lim_{z\to\infty}\sigma(z) = 1,\qquad \lim_{z\to-\infty}\sigma(z) = 0$$",
     "limit in words": r"当 $z\to\infty$ 时，$\sigma(z)\to 1$。",
-    "expectation and optimum": r"$$\arg\min_{q}\mathbb E_{y\sim\operatorname{Bernoulli}(\eta)}[-y\log q-(1-y)\log(1-q)] = \eta$$",
+    "expectation and optimum": r"$$\arg\min_{q}\mathbb E_{y\sim\operatorname{Bernoulli}(\eta)}"
+    + r"[-y\log q-(1-y)\log(1-q)] = \eta$$",
     "maximum": r"$$\max_{z} \sigma'(z) = \frac14,\qquad \min_{q} \left(q-\frac12\right)^2 = 0$$",
     "bounds": r"$q\in(0,1)$，$q(1-q)\le\frac14$，$0<\sigma(z)<1$，$z\in\mathbb R$，$v\in\mathbb R^C$",
     "example": BCE
-    + r"取 $z_n=(-0.8502, 0.4511, 1.8228)$、$y_n=(1,0,0)$，有 $p_n\approx(0.2994, 0.6109, 0.8609)$、$L\approx 1.3742$。",
+    + r"取 $z_n=(-0.8502, 0.4511, 1.8228)$、$y_n=(1,0,0)$，"
+    + r"有 $p_n\approx(0.2994, 0.6109, 0.8609)$、$L\approx 1.3742$。",
     "integral": r"$$\int_0^1 \sigma(x)\,\mathrm d x = \log\frac{1+\exp(1)}{2}$$",
     "gaussian": r"$$\mathbb E_{x\sim\operatorname{Normal}(0,1)}[x^2] = 1$$",
-    "huber": r"定义 $g(r) := \begin{cases} \frac12r^2 & |r|\le\beta \\ \beta(|r|-\frac12\beta) & |r|>\beta\end{cases}$。"
+    "huber": r"定义 $g(r) := \begin{cases} \frac12r^2 & |r|\le\beta \\ \beta(|r|-\frac12\beta) & |r|>\beta"
+    + r"\end{cases}$。"
     + r"有 $g'(r) = \operatorname{clip}(r, -\beta, \beta)$。",
     "one-hot": r"$$\sum_{i=1}^C h_i = 1,\qquad \sum_{i} h_i^2 = 1$$",
     "products and norms": r"$$\lVert v\rVert^2 = \langle v, v\rangle = v^\top v = \sum_{i=1}^C v_i^2$$",
@@ -96,7 +100,8 @@ $$
     "use before definition": r"先说 $g(z) = z^2$ 的用处。定义 $g(x) := x^2$。",
     "zero": SOFTMAX + "\n" + r"$$\sum_{i=1}^C (s_i-t_i) = 0$$",
     "not equal": SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} \ne -t_i(1-s_i)$$",
-    "beyond double precision": r"$-\log(1-\sigma(z)) = \operatorname{softplus}(z)$，$\log(1-\sigma(z-300)) = -\operatorname{softplus}(z-300)$",
+    "beyond double precision": r"$-\log(1-\sigma(z)) = \operatorname{softplus}(z)$，"
+    + r"$\log(1-\sigma(z-300)) = -\operatorname{softplus}(z-300)$",
 }
 
 
@@ -114,16 +119,34 @@ FALSE = {
     "log base": (r"$\frac{\log q}{\log 10} = \log q$", ["ln 10"]),
     "digit": (r"$\frac{1}{\log 2}\approx 1.4426$", ["`≈` does not hold", "1.4426"]),
     "vector digit": (BCE + r"取 $z_n=(0.5, 1)$、$y_n=(1,0)$，有 $p_n\approx(0.6225, 0.7312)$。", ["`≈` does not hold"]),
-    "given digit": (BCE + r"取 $z_n=(-0.8502, 0.4511, 1.8227)$、$y_n=(1,0,0)$，有 $\frac{\partial L}{\partial z_n}\approx(-0.2335, 0.2036, 0.2871)$。", ["`≈`"]),
+    "given digit": (
+        BCE
+        + r"取 $z_n=(-0.8502, 0.4511, 1.8227)$、$y_n=(1,0,0)$，"
+        + r"有 $\frac{\partial L}{\partial z_n}\approx(-0.2335, 0.2036, 0.2871)$。",
+        ["`≈`"],
+    ),
     "le for lt": (r"$0\le\sigma(z)$", ["equality is never reached"]),
     "lt for le": (r"$q(1-q)<\frac14$", [r"write \le"]),
     "loose bound": (r"$q(1-q)\le\frac13$", ["equality is never reached"]),
     "wrong way": (r"$q(1-q)\ge\frac14$", ["does not hold"]),
     "domain": (r"$q\in(0,2)$", ["declared `in: (0, 1)`"]),
     "range": (r"$q(1-q)\in(0,1)$", ["tight"]),
-    "swapped index": (SOFTMAX + "\n" + r"$$\frac{\partial s_k}{\partial v_i} = s_k(\delta_{ki}-s_k)$$", ["does not hold"]),
-    "dropped cross terms": (SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} = \frac{\partial H}{\partial s_i}\cdot\frac{\partial s_i}{\partial v_i}$$", ["`=` does not hold"]),
-    "swapped arguments": (r"定义 $D(a, b) := \sum_i a_i\log\frac{a_i}{b_i}$，$s := \operatorname{softmax}(v)$。有 $D(t, s) = D(s, t)$。", ["does not hold"]),
+    "swapped index": (
+        SOFTMAX + "\n" + r"$$\frac{\partial s_k}{\partial v_i} = s_k(\delta_{ki}-s_k)$$",
+        ["does not hold"],
+    ),
+    "dropped cross terms": (
+        SOFTMAX
+        + "\n"
+        + r"$$\frac{\partial H}{\partial v_i} ="
+        + r" \frac{\partial H}{\partial s_i}\cdot\frac{\partial s_i}{\partial v_i}$$",
+        ["`=` does not hold"],
+    ),
+    "swapped arguments": (
+        r"定义 $D(a, b) := \sum_i a_i\log\frac{a_i}{b_i}$，$s := \operatorname{softmax}(v)$。"
+        + r"有 $D(t, s) = D(s, t)$。",
+        ["does not hold"],
+    ),
     "vacuous": (r"当 $z=0$ 时，$2z = 3z$。", ["0 at every point"]),
     "exponent": (r"$\frac{\partial}{\partial z}\left[z^3\right] = 3z^3$", ["does not hold"]),
     "removed term": (r"$-\log(q(1-q)) = -\log q$", ["does not hold"]),

@@ -41,6 +41,6 @@ def test_every_refused_form_in_the_table_is_refused():
     assert len(forms) == 6
     for form in forms:
         names = {"a": "z", "b": "q", "c": "y", "r": "z"}
-        form = re.sub(r"(?<![\\A-Za-z_])[abcr](?![A-Za-z])", lambda m: names[m[0]], form)
+        form = re.sub(r"(?<![\\A-Za-z_])[abcr](?![A-Za-z])", lambda m, names=names: names[m[0]], form)
         form = form.replace("bc", "qy").replace("q r", "q z").replace("^k", "^y")
         assert errors(f"${form} = 1$"), form
