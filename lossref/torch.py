@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -307,6 +307,10 @@ class Loss(nn.Module):
     loss: Any  # the NumPy loss with the formula: a class
     denominators: tuple[str | None, ...]
     weight: torch.Tensor | None
+
+    if TYPE_CHECKING:  # nn.Module's takes and gives anything
+
+        def __call__(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor: ...
 
     def __init__(self, weight=None, reduction="mean", denominator=None, legacy=(None, None)):
         super().__init__()
