@@ -14,8 +14,10 @@ that nothing rests on the differentiation done here.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import random
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +43,7 @@ EXACT = 1e-12  # relative: binary64, a few ulp, summed over a batch
 TORCH = 1e-6  # relative to the largest entry: torch rounds its tails
 MODERATE = 10.0  # beyond this, or this near the end of the input's range, torch rounds: a documented difference
 NEAR_END = 1e-4
-STEP = mp.mpf(10) ** -15
+STEP = mp.mpf(10) ** -25
 
 
 @dataclass
@@ -164,14 +166,22 @@ class _Derivatives:
 
     def __init__(self, tie: Tie, evaluator: Evaluator, entries: list[Node], shape: tuple[int, ...]):
         self.tie, self.evaluator, self.entries, self.shape = tie, evaluator, entries, shape
-        self.value = np.float64(self._real(evaluator.eval(tie.value, {})))
-        self.exact_gradient = [self._real(evaluator.derive(tie.value, [a], {})) for a in entries]
+        evaluator.derive(tie.value, [entries[0]], {})  # says so if the value does not depend on the input
+        self.exact = self._real(evaluator.eval(tie.value, {}))
+        self.exact_gradient, self.exact_hessian = [], []
+        for i, a in enumerate(entries):
+            with evaluator.varied(a, {}) as (_, first):
+                self.exact_gradient.append(self._real(v.part(evaluator.eval(tie.value, {}), first)))
+                self.exact_hessian.append([])
+                for b in entries[: i + 1]:
+                    with evaluator.varied(b, {}) as (_, second):
+                        both = v.part(v.part(evaluator.eval(tie.value, {}), second), first)
+                    self.exact_hessian[i].append(self._real(both))
+        self.value = np.float64(self.exact)
         self.gradient = np.array(self.exact_gradient, dtype=np.float64).reshape(shape)
         self.full = np.empty((len(entries), len(entries)))
-        for i, a in enumerate(entries):
-            for j, b in enumerate(entries[: i + 1]):
-                second = self._real(evaluator.derive(tie.value, [a, b], {}))
-                self.full[i, j] = self.full[j, i] = np.float64(second)
+        for i, row in enumerate(self.exact_hessian):
+            self.full[i, : i + 1] = self.full[: i + 1, i] = row
         self.diagonal = np.diagonal(self.full).reshape(shape)
 
     @property
@@ -192,22 +202,37 @@ class _Derivatives:
         return value
 
     def confirm_by_differences(self, said: str) -> None:
-        for a, slope in zip(self.entries, self.exact_gradient, strict=False):
-            key, centre = self.evaluator.variable(a, {})
+        """Gradient and Hessian against quotients along one direction that has a part in every entry."""
+        chance = random.Random(SEED)
+        places = [self.evaluator.variable(a, {}) for a in self.entries]
+        way = [mp.mpf(chance.choice((-1, 1)) * chance.uniform(0.5, 1.5)) for _ in places]
 
-            def at(step, key=key, centre=centre):
-                with self.evaluator.override(key, centre + step):
-                    return self._real(self.evaluator.eval(self.tie.value, {}))
+        def at(step):
+            with contextlib.ExitStack() as held:
+                for (key, centre), part in zip(places, way, strict=True):
+                    held.enter_context(self.evaluator.override(key, centre + step * part))
+                return self._real(self.evaluator.eval(self.tie.value, {}))
 
-            h = STEP * max(1, abs(centre)) * mp.mpf(10) ** -10
-            try:
-                difference = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
-            except Undefined:
-                continue  # the step leaves the domain
-            if abs(difference - slope) > mp.mpf(10) ** -20 * max(abs(slope), mp.mpf(10) ** -30):
+        try:
+            below2, below, above, above2 = (at(k * STEP) for k in (-2, -1, 1, 2))
+        except Undefined:
+            return  # the step leaves the domain
+        slope = (8 * (above - below) - (above2 - below2)) / (12 * STEP)
+        bend = (16 * (above + below) - 30 * self.exact - (above2 + below2)) / (12 * STEP**2)
+        slopes = [g * part for g, part in zip(self.exact_gradient, way, strict=True)]
+        bends = [
+            h * way[i] * way[j] * (1 if i == j else 2)
+            for i, row in enumerate(self.exact_hessian)
+            for j, h in enumerate(row)
+        ]
+        for order, parts, quotient in ((1, slopes, slope), (2, bends, bend)):
+            name = ("derivative", "second derivative")[order - 1]
+            total = mp.fsum(parts)
+            rounding = mp.mpf(10) ** (10 - v.DIGITS) * self.evaluator.scale / STEP**order
+            if abs(quotient - total) > max(mp.mpf(10) ** -20 * max(map(abs, parts)), rounding):
                 raise FormulaError(
-                    f"the derivative {v.show(slope, 20)} is not the difference quotient "
-                    f"{v.show(difference, 20)}\n  {said}"
+                    f"the {name} {v.show(total, 20)} along a line is not the difference quotient "
+                    f"{v.show(quotient, 20)}\n  {said}"
                 )
 
 
@@ -242,18 +267,23 @@ def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) ->
         target = torch.as_tensor(y)
         source = torch.as_tensor(x).clone().requires_grad_(True)
 
-        def reduced(s, module=module, target=target):
-            return module(s, target)
-
-        value = reduced(source)
+        value = module(source, target)
         (gradient,) = torch.autograd.grad(value, source, create_graph=True)
         _same("value", page.value, value.detach().numpy(), tolerance, name, said)
         _same("gradient by autograd", page.gradient, gradient.detach().numpy(), tolerance, name, said)
-        hessian = torch.autograd.functional.hessian(reduced, source.detach())
+        rows = [_row(torch, entry, source) for entry in gradient.reshape(-1)]
+        hessian = torch.stack(rows).reshape(gradient.shape + gradient.shape)
         # autograd sums terms as large as the gradient: its Hessian is right to their digits
         full = page.full.reshape(hessian.shape)
         size = max(np.max(np.abs(full), initial=0.0), np.max(np.abs(page.gradient), initial=0.0))
         _same("Hessian by autograd", full, hessian.numpy(), tolerance, name, said, size)
+
+
+def _row(torch, slope, source):
+    """A slope's own gradient; autograd knows none for a constant."""
+    if not slope.requires_grad:
+        return torch.zeros_like(source)
+    return torch.autograd.grad(slope, source, retain_graph=True, materialize_grads=True)[0]
 
 
 def _same(what: str, page, code, tolerance: float, name: str, said: str, size=None) -> None:

@@ -166,8 +166,10 @@ def _trials(
     found = []
     with v.precision(digits):
         count = MANY_POINTS if link.relation in MIRROR else POINTS
+        evaluator = None
         for point, env, needs in points(scope, [link.left, link.right], conditions, count, special):
-            evaluator = Evaluator(scope, point)
+            if evaluator is None or evaluator.point is not point:  # other indices may stand at the same point
+                evaluator = Evaluator(scope, point)
             try:
                 left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)
             except Undefined as error:
@@ -236,7 +238,7 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     failure: Trial | None = None
     ratios, gaps = [], []
     trials = _trials(link, conditions, scope)
-    if any(_doubtful(a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
+    if any(_doubtful(link, a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
         trials = _trials(link, conditions, scope, digits=v.MANY_DIGITS)
     for trial in trials:
         pairs = _pairs(trial, link)
@@ -262,11 +264,11 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         )
 
 
-def _doubtful(a, b, relative, trial: Trial) -> bool:
-    """Different, or so small beside the summands that rounding could have made them so."""
+def _doubtful(link: Link, a, b, relative, trial: Trial) -> bool:
+    """Not as claimed, or so small beside the summands that rounding could have made them so."""
     if a == b:
         return False
-    return max(abs(a), abs(b)) <= trial.noise or not _near(a, b, relative, v.ZERO)
+    return max(abs(a), abs(b)) <= trial.noise or _near(a, b, relative, v.ZERO) == (link.relation == "\\ne")
 
 
 def _near(a, b, relative, noise) -> bool:

@@ -67,6 +67,11 @@ class Point:
     families: dict[tuple[str, int], dict[tuple[int, ...], Any]] = field(default_factory=dict)
     cuts: dict[str, Any] = field(default_factory=dict)  # defined symbols that a condition holds fixed
 
+    def key(self) -> tuple:
+        """Equal for equal points."""
+        families = ((key, *table.items()) for key, table in self.families.items())
+        return (*self.sizes.items(), *self.plain.items(), *families, *self.cuts.items())
+
 
 FUNCTIONS: dict[str, Callable] = {
     "log": v.log, "exp": v.exp, "sqrt": v.sqrt, "sin": v.sin, "cos": v.cos, "tanh": v.tanh, "sinh": v.sinh,
@@ -78,43 +83,82 @@ FUNCTIONS: dict[str, Callable] = {
 
 
 class Evaluator:
-    """Evaluates at one point.  ``scale`` grows to the largest summand met: the yardstick for 'equals 0'."""
+    """Evaluates at one point.  ``scale`` grows to the largest summand met: the yardstick for 'equals 0'.
+
+    What was computed once is kept with all that it was computed from, so that holding a symbol at another value
+    costs only what depends on it.
+    """
 
     def __init__(self, scope: Scope, point: Point):
         self.scope = scope
         self.point = point
         self.overrides: dict[Key, Any] = {("plain", name): value for name, value in point.cuts.items()}
-        self.memo: dict[Key, Any] = {}
-        self.reads: set[tuple[str, str]] = set()
-        self.scale = ZERO
+        self.memo: dict[Key, tuple[Any, frozenset[Key]]] = {}
+        self.reads: set[Key] = set()
+        self.magnitude: int | None = None
         self.depth = 0
         self.steps = 0
 
-    # ---- symbols ----
+    @property
+    def scale(self):
+        """A power of two above the largest summand met."""
+        return ZERO if self.magnitude is None else mp.ldexp(1, self.magnitude)
+
+    # ---- what is known already ----
+
+    def remembered(self, key: Key, compute: Callable):
+        """What ``compute`` gives, computed once."""
+        found = self.memo.get(key)
+        if found is None:
+            outer, self.reads = self.reads, {key}
+            try:
+                value = compute()
+            finally:
+                reads, self.reads = self.reads, outer
+                self.reads |= reads
+            found = self.memo[key] = (value, frozenset(reads))
+        else:
+            self.reads |= found[1]
+        return found[0]
 
     @contextmanager
     def override(self, key: Key, value):
-        """Hold a symbol at ``value``; whatever was computed from it before is forgotten meanwhile."""
-        memo, self.memo = self.memo, {}
+        """Hold a symbol at ``value``; whatever was computed from it is forgotten meanwhile."""
+        outer = self.memo
+        self.memo = _independent(outer, key)
         missing = object()
         before = self.overrides.get(key, missing)
         self.overrides[key] = value
         try:
             yield
         finally:
-            self.memo = memo
+            outer.update(_independent(self.memo, key))
+            self.memo = outer
             if before is missing:
                 del self.overrides[key]
             else:
                 self.overrides[key] = before
+
+    @contextmanager
+    def precision(self, digits: int):
+        """Compute with other digits for a while, and remember nothing of it."""
+        outer, self.memo = self.memo, {}
+        try:
+            with v.precision(digits):
+                yield
+        finally:
+            self.memo = outer
+
+    # ---- symbols ----
 
     def plain(self, name: str):
         key = ("plain", name)
         self.reads.add(key)
         if key in self.overrides:
             return self.overrides[key]
-        if key in self.memo:
-            return self.memo[key]
+        return self.remembered(key, lambda: self._plain(name))
+
+    def _plain(self, name: str):
         symbol = self.scope.plain[name]
         if symbol.kind == "size":
             return mp.mpf(self.point.sizes[name])
@@ -128,10 +172,7 @@ class Evaluator:
             value = self.point.plain[name]
         else:
             raise FormulaError(f"`{name}` has no value here")
-        if isinstance(value, Matrix):
-            value = self._entries_overridden(name, value)
-        self.memo[key] = value
-        return value
+        return self._entries_overridden(name, value) if isinstance(value, Matrix) else value
 
     def _entries_overridden(self, name: str, value: Matrix) -> Matrix:
         changed = {key[2:]: x for key, x in self.overrides.items() if key[:2] == ("entry", name)}
@@ -146,21 +187,19 @@ class Evaluator:
 
     def element(self, symbol: Symbol, index: tuple[int, ...]):
         """One member of a family."""
-        self.reads.add(("family", symbol.key))
         key = ("family", symbol.key, *index)
+        self.reads |= {key, key[:2]}
         if key in self.overrides:
             return self.overrides[key]
-        if key in self.memo:
-            return self.memo[key]
+        return self.remembered(key, lambda: self._element(symbol, index))
+
+    def _element(self, symbol: Symbol, index: tuple[int, ...]):
         for i, size in zip(index, symbol.shape, strict=False):
             if not 1 <= i <= self.size(size):
                 raise Undefined(f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}")
         if symbol.definition is not None:
-            value = self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index), strict=False)))
-        else:
-            value = self.point.families[symbol.key][index]
-        self.memo[key] = value
-        return value
+            return self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index), strict=False)))
+        return self.point.families[symbol.key][index]
 
     def defined(self, symbol: Symbol, env: dict):
         self.depth += 1
@@ -195,7 +234,14 @@ class Evaluator:
             raise FormulaError(
                 "takes too long to evaluate", *node.span, "use smaller sizes, or define parts of it"
             )
-        return getattr(self, "_" + type(node).__name__)(node, env)
+        kind = type(node)
+        if kind in _REMEMBERED:
+            # The same expression occurs once for every index around it, mostly with nothing of it inside.
+            locals_ = [env[name] for name in node.names if name in env]
+            if all(type(x) is mp.mpf for x in locals_):
+                key = ("node", id(node), *(x._mpf_ for x in locals_))
+                return self.remembered(key, lambda: _RULES[kind](self, node, env))
+        return _RULES[kind](self, node, env)
 
     def number(self, node: Node, env: dict):
         value = v.real(self.eval(node, env))
@@ -204,13 +250,16 @@ class Evaluator:
         return value
 
     def integer(self, node: Node, env: dict) -> int:
-        value = self.number(node, env)
-        if value != mp.floor(value):
+        value = env.get(node.name) if type(node) is Name else None
+        if type(value) is not mp.mpf:
+            value = self.number(node, env)
+        sign, digits, exponent, _ = value._mpf_  # an odd number of halves, quarters, … or infinity, if negative
+        if exponent < 0:
             raise Undefined(f"an index must be an integer, got {v.show(value)}")
-        return int(value)
+        return int(-digits if sign else digits) << exponent
 
     def _Num(self, node: Num, env):
-        return mp.mpf(node.text)
+        return v.literal(node.text)
 
     def _Const(self, node: Const, env):
         return {"e": +mp.e, "pi": +mp.pi, "inf": mp.inf}[node.name]
@@ -254,9 +303,9 @@ class Evaluator:
 
     def _measure(self, value) -> None:
         for x in value.entries() if isinstance(value, Matrix) else (value,):
-            size = abs(v.real(x))
-            if size > self.scale and size < mp.inf:
-                self.scale = size
+            _, digits, exponent, bits = v.real(x)._mpf_
+            if digits and (self.magnitude is None or exponent + bits > self.magnitude):
+                self.magnitude = exponent + bits
 
     def _Mul(self, node: Mul, env):
         result = None
@@ -343,13 +392,12 @@ class Evaluator:
         if not by:
             return self.eval(of, env)
         variable, rest = by[0], by[1:]
-        tag = v.new_tag()
         if isinstance(variable, Name) and variable.name in env:
+            tag = v.new_tag()
             inner = {**env, variable.name: v.seed(env[variable.name], tag)}
             return v.part(self.derive(of, rest, inner), tag)
-        key, value = self.variable(variable, env)
         reads, self.reads = self.reads, set()
-        with self.override(key, v.seed(value, tag)):
+        with self.varied(variable, env) as (key, tag):
             result = self.derive(of, rest, env)
         touched = key[:2] in self.reads or ("plain" if key[0] == "entry" else key[0], key[1]) in self.reads
         self.reads |= reads
@@ -361,6 +409,14 @@ class Evaluator:
                 "define it through that symbol, or differentiate by the one it is written in",
             )
         return v.part(result, tag)
+
+    @contextmanager
+    def varied(self, variable: Node, env: dict):
+        """Let a symbol carry a derivative along: its key, and the tag of what it carries."""
+        tag = v.new_tag()
+        key, value = self.variable(variable, env)
+        with self.override(key, v.seed(value, tag)):
+            yield key, tag
 
     def variable(self, node: Node, env: dict) -> tuple[Key, Any]:
         """The key and present value of what is differentiated by."""
@@ -477,7 +533,7 @@ class Evaluator:
             raise FormulaError("the domain must be an interval with numbers as ends", *node.domain.span)
         sign = -1 if node.op.endswith("max") else 1
         function = self.along(node.variable, node.body, env)
-        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), domain)
+        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), domain, self.precision)
         return where if node.op.startswith("arg") else function(where)
 
     def _Integral(self, node: Integral, env):
@@ -486,9 +542,8 @@ class Evaluator:
             lambda x: v.real(function(x)), [self.number(node.low, env), self.number(node.high, env)]
         )
 
-    @staticmethod
-    def integrate(function: Callable, ends: list):
-        with v.precision(30):
+    def integrate(self, function: Callable, ends: list):
+        with self.precision(20):
             value, error = mp.quad(function, ends, error=True)
         if error > mp.mpf(10) ** -15 * max(1, abs(value)):
             raise Undefined("the integral does not settle numerically")
@@ -506,15 +561,27 @@ class Evaluator:
             return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
         centre, spread = (self.number(p, env) for p in node.parameters)
         if node.law == "Normal":
+            return self.gaussian(lambda t: v.real(function(centre + mp.sqrt(spread) * t)))
+        return self.integrate(
+            lambda t: v.real(function(centre + spread * t)) * mp.exp(-abs(t)) / 2, [-mp.inf, 0, mp.inf]
+        )
 
-            def density(x):
-                return mp.exp(-((x - centre) ** 2) / (2 * spread)) / mp.sqrt(2 * mp.pi * spread)
-        else:
+    def gaussian(self, function: Callable):
+        """The mean over the standard normal distribution.
 
-            def density(x):
-                return mp.exp(-abs(x - centre) / spread) / (2 * spread)
+        Where the function is smooth, plain sums at equal steps converge faster than any power of the step.
+        """
 
-        return self.integrate(lambda x: v.real(function(x)) * density(x), [-mp.inf, centre, mp.inf])
+        def weighted(t):
+            return function(t) * mp.exp(-t * t / 2) / mp.sqrt(2 * mp.pi)
+
+        with self.precision(25):
+            step = mp.mpf(1) / 4
+            whole = [mp.fsum(weighted(mp.mpf(k) * step) for k in range(first, 49, 2)) for first in (-48, -47)]
+            coarse, fine = 2 * step * whole[0], step * (whole[0] + whole[1])
+        if abs(coarse - fine) <= mp.mpf(10) ** -18 * max(1, abs(fine)):
+            return fine
+        return self.integrate(weighted, [-mp.inf, 0, mp.inf])
 
     # ---- conditions ----
 
@@ -547,6 +614,19 @@ class Evaluator:
             and (v.real(x) <= high if node.high_closed else v.real(x) < high)
             for x in numbers
         )
+
+
+_RULES = {kind: getattr(Evaluator, f"_{kind.__name__}") for kind in (
+    Num, Const, Name, Elem, Neg, Add, Mul, Hadamard, Div, Pow, Transpose, Tuple, Call, Derivative, Nabla, Big,
+    Each, Cases, Indicator, Limit, Optimum, Integral, Expectation,
+)}  # fmt: skip
+_REMEMBERED = {Call, Big, Derivative, Nabla, Limit, Optimum, Integral, Expectation}
+
+
+def _independent(memo: dict, key: Key) -> dict:
+    """What was not computed from this symbol, nor from the vector that it is an entry of."""
+    whole = ("plain", key[1]) if key[0] == "entry" else key
+    return {k: kept for k, kept in memo.items() if key not in kept[1] and whole not in kept[1]}
 
 
 def domain_of(node: Node) -> Domain | None:

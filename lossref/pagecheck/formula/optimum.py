@@ -1,7 +1,7 @@
 """Where a function of one variable is smallest, to many digits.
 
 A coarse scan of the domain finds the valley; the root of the derivative (from a
-dual number, so exact) is then bracketed ever closer.  A kink is found as well as
+dual number, so exact) is then enclosed ever closer.  A kink is found as well as
 a smooth minimum.
 """
 
@@ -15,14 +15,15 @@ from .values import Undefined, mp
 
 _SCAN = 64
 _STEPS = 400
+DIGITS = 45  # of the place found
 
 
-def extremum(function: Callable, domain: Domain):
+def extremum(function: Callable, domain: Domain, precision: Callable = v.precision):
     if isinstance(domain, Finite):
         return min((mp.mpf(x) for x in domain.items), key=lambda x: v.real(function(x)))
     place = _chart(domain)
     steps = [mp.mpf(2 * k - _SCAN) / _SCAN for k in range(1, _SCAN)]
-    with v.precision(20):
+    with precision(20):
         heights = [v.real(function(place(s))) for s in steps]
     best = min(range(len(steps)), key=heights.__getitem__)
     if best in (0, len(steps) - 1):
@@ -35,8 +36,36 @@ def extremum(function: Callable, domain: Domain):
 
     if not (slope(low) < 0 < slope(high)):
         raise Undefined("the optimum is not unique or not inside the domain")
-    # Ridder's method: quadratic where the slope is smooth, halving where it jumps.
-    return mp.findroot(slope, (low, high), solver="ridder", tol=mp.eps, maxsteps=_STEPS, verify=False)
+    with precision(DIGITS):
+        return _root(slope, low, high)
+
+
+def _root(function: Callable, a, b):
+    """Where a function changes its sign between two points, by Chandrupatla's method.
+
+    Quadratic where the function is smooth, halving where it jumps.
+    """
+    value_a, value_b = function(a), function(b)
+    part = mp.mpf(1) / 2
+    for _ in range(_STEPS):
+        x = a + part * (b - a)
+        value = function(x)
+        if (value < 0) == (value_a < 0):
+            c, value_c = a, value_a
+        else:
+            c, value_c, b, value_b = b, value_b, a, value_a
+        a, value_a = x, value
+        best = a if abs(value_a) < abs(value_b) else b
+        near = mp.mpf(10) ** (5 - DIGITS) * max(abs(best), mp.mpf(10) ** -30)
+        if value == 0 or abs(b - a) <= near:
+            break
+        place, height = (a - b) / (c - b), (value_a - value_b) / (value_c - value_b)
+        part = mp.mpf(1) / 2
+        if height**2 < place and (1 - height) ** 2 < 1 - place:
+            part = value_a / (value_b - value_a) * value_c / (value_b - value_c)
+            part += (c - a) / (b - a) * value_a / (value_c - value_a) * value_b / (value_c - value_b)
+        part = min(max(part, near / abs(b - a) / 2), 1 - near / abs(b - a) / 2)
+    return a if value == 0 else best
 
 
 def _chart(domain: Domain) -> Callable:

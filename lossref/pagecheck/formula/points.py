@@ -187,7 +187,7 @@ def points(
     needs = Needs(scope, nodes + given_nodes)
     own = Needs(scope, nodes)
     free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
-    found = False
+    seen: set = set()  # conditions may leave nothing to draw
     # A special point that fails the conditions is passed over.
     tries = TRIES if given.tests and not special else 1
     choices = _size_choices(scope, needs, given)
@@ -204,13 +204,15 @@ def points(
                     if _passes(scope, chosen, given, env):
                         kept.append((chosen, env))
                 if kept:
-                    found = True
                     for chosen, env in kept[:INDEX_CHOICES]:
-                        yield chosen, env, needs
+                        key = (*chosen.key(), *env.items())
+                        if key not in seen:
+                            seen.add(key)
+                            yield chosen, env, needs
                     break
             if not (needs.base or needs.families) and not special:
                 break
-    if not found and not special:
+    if not seen and not special:
         raise Undefined("no point satisfies the conditions")
 
 

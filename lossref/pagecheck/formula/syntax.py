@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 Span = tuple[int, int]
 
@@ -25,6 +26,15 @@ class Node:
         yield self
         for child in self.children():
             yield from child.walk()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name written in it, bound ones and variables included."""
+        return frozenset(
+            getattr(node, "variable", None) if not isinstance(node, Name) else node.name
+            for node in self.walk()
+            if isinstance(node, (Name, Optimum, Limit, Integral, Expectation))
+        )
 
 
 def _nodes(value) -> Iterator[Node]:

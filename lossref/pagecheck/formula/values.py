@@ -9,6 +9,7 @@ This room knows arithmetic; it knows neither pages nor syntax.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -25,6 +26,16 @@ ZERO, ONE = mp.mpf(0), mp.mpf(1)
 HUGE = mp.mpf(10) ** 6  # arguments of exp, powers and factorials stay below: what is beyond would not end
 
 _tags = itertools.count(1)
+
+
+@functools.lru_cache(maxsize=4096)
+def _literal(text: str, _: int):
+    return mp.mpf(text)
+
+
+def literal(text: str):
+    """A written number, to the digits computed with."""
+    return _literal(text, mp.prec)
 
 
 @contextmanager
@@ -229,14 +240,21 @@ def power(a, b):
 
 
 def _smooth(value: Callable, slope: Callable) -> Callable:
-    """A function of one number from its value and (dual-safe) derivative."""
+    """A function of one number from its value and (dual-safe) derivative.
+
+    Values are kept: a number and its derivatives want the same ones again and again.
+    """
+
+    @functools.lru_cache(maxsize=1 << 14)
+    def kept(number: tuple, _: int):
+        return value(mp.make_mpf(number))
 
     def function(a):
         if isinstance(a, Matrix):
             raise WrongShape("this function takes a number, not a vector")
         if isinstance(a, Dual):
             return Dual(function(a.re), mul(slope(a.re), a.du), a.tag)
-        return value(a)
+        return kept(a._mpf_, mp.prec)
 
     return function
 
