@@ -93,17 +93,5 @@ def test_examples_run(name):
         assert attempted and not failed
 
 
-def test_comparisons_are_asserted():
-    """A bare comparison in a test says nothing; none of these files has one."""
-    import ast
-    from pathlib import Path
-
-    for path in Path(__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare)), (
-                f"{path}:{node.lineno}"
-            )
-
-
 def test_typed():
     assert importlib.resources.files("lossref").joinpath("py.typed").is_file()
