@@ -13,8 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
+
+try:
+    import torch
+    from torch import nn
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise ModuleNotFoundError(
+        "lossref.torch needs PyTorch, which is not installed: pip install 'lossref[torch]'", name="torch"
+    ) from error
 
 from . import bce, ce, focal, kl, regression
 from ._classes import smooth
