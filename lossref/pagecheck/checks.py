@@ -30,7 +30,10 @@ def page_checks(
     checks = number_checks(page, session, quoted, cited) + snippet_checks(page, session, updates)
     if formulas:
         from lossref.pagecheck.formula import formula_checks
-        from lossref.pagecheck.ties import tie_checks
 
-        checks += formula_checks(page, prove) + tie_checks(page)
+        checks += formula_checks(page, prove)
+        if page.front.get("ties"):
+            from lossref.pagecheck.ties import tie_checks  # imports torch
+
+            checks += tie_checks(page)
     return sorted(checks, key=lambda check: (check.location.line, check.location.column))

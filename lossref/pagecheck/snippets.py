@@ -132,12 +132,12 @@ class Session:
 
     def knows(self, word: str) -> bool:
         """Whether a word is a name of the page or of a module that the page imports."""
-        key = ("knows", self._key(len(self.steps)), word)
+        key = ("names", self._key(len(self.steps)))
         if key not in self.memo:
             names = self.namespace(len(self.page.text))
-            modules = [value for value in names.values() if isinstance(value, ModuleType)]
-            self.memo[key] = word in names or any(hasattr(module, word) for module in modules)
-        return self.memo[key]
+            self.memo[key] = set(names), [value for value in names.values() if isinstance(value, ModuleType)]
+        names, modules = self.memo[key]
+        return word in names or any(hasattr(module, word) for module in modules)
 
     def units(self, index: int) -> list[Unit]:
         key = ("units", self.page.path, self.steps[index])

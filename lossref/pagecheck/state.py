@@ -36,9 +36,10 @@ def _set_print_options(torch: Any, options: dict) -> None:
 
 
 def _set_environment(_: Any, wanted: dict[str, str]) -> None:
-    if dict(os.environ) != wanted:
-        os.environ.clear()
-        os.environ.update(wanted)
+    present = dict(os.environ)
+    for name in present.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update({name: value for name, value in wanted.items() if present.get(name) != value})
 
 
 KNOBS = (

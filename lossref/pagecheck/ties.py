@@ -15,7 +15,6 @@ that nothing rests on the differentiation done here.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import random
 import warnings
@@ -23,8 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 import lossref
+import lossref.torch
 
 from .formula import page_scope
 from .formula import values as v
@@ -36,6 +37,7 @@ from .formula.syntax import Elem, Name, Node, Num
 from .formula.tokens import FormulaError
 from .formula.values import Undefined, mp
 from .source import Check, Page, PageError
+from .state import State
 
 KEYS = {"loss", "value", "input", "target", "args", "reduction", "gradient", "hessian"}
 POINTS = 4  # of every style of draw one
@@ -68,7 +70,6 @@ def tie_checks(page: Page) -> list[Check]:
             page.front_at("ties"),
             "`ties:` wants a list: - {loss: BCELoss, value: L, input: p_n, target: y_n}",
         )
-    scope = functools.cache(lambda: page_scope(page))  # read when the first tie runs, once for all
     checks = []
     for i, entry in enumerate(ties):
         where = page.front_at("ties", i)
@@ -76,7 +77,8 @@ def tie_checks(page: Page) -> list[Check]:
 
         def run(entry=entry, where=where) -> str:
             try:
-                return _check(_parse(entry, scope()), scope())
+                with State().entered():
+                    return _check(_parse(entry, page_scope(page)), page_scope(page))
             except FormulaError as error:
                 raise PageError(where, error.message + (f"\n  fix: {error.fix}" if error.fix else "")) from None
             except Undefined as error:
@@ -86,11 +88,11 @@ def tie_checks(page: Page) -> list[Check]:
 
         def depends(entry=entry) -> tuple | None:
             try:
-                tie = _parse(entry, scope())
+                tie = _parse(entry, page_scope(page))
             except FormulaError:
                 return None
             nodes = [tie.value, tie.input, tie.target, *tie.args.values()]
-            return ("tie", repr(entry), *nodes, matter(scope(), nodes))
+            return ("tie", repr(entry), *nodes, matter(page_scope(page), nodes))
 
         checks.append(Check("tie", where, name, run, depends=depends))
     return checks
@@ -237,10 +239,6 @@ class _Derivatives:
 
 
 def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) -> None:
-    import torch
-
-    import lossref.torch
-
     def build(module_class):
         """torch takes settings (label_smoothing) as numbers and weights (pos_weight) as tensors."""
         try:
@@ -271,7 +269,7 @@ def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) ->
         (gradient,) = torch.autograd.grad(value, source, create_graph=True)
         _same("value", page.value, value.detach().numpy(), tolerance, name, said)
         _same("gradient by autograd", page.gradient, gradient.detach().numpy(), tolerance, name, said)
-        rows = [_row(torch, entry, source) for entry in gradient.reshape(-1)]
+        rows = [_row(entry, source) for entry in gradient.reshape(-1)]
         hessian = torch.stack(rows).reshape(gradient.shape + gradient.shape)
         # autograd sums terms as large as the gradient: its Hessian is right to their digits
         full = page.full.reshape(hessian.shape)
@@ -279,7 +277,7 @@ def _compare_torch(tie: Tie, page: _Derivatives, x, y, args: dict, said: str) ->
         _same("Hessian by autograd", full, hessian.numpy(), tolerance, name, said, size)
 
 
-def _row(torch, slope, source):
+def _row(slope, source):
     """A slope's own gradient; autograd knows none for a constant."""
     if not slope.requires_grad:
         return torch.zeros_like(source)

@@ -7,6 +7,7 @@ formula contains; what is none of these is an error.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from .evaluate import Evaluator
 from .points import Needs, points
 from .scope import Scope, Symbol, declare, matter
 from .statements import Reading, read, read_condition, read_expression, read_symbol
-from .syntax import Add, Call, Definition, Elem, Mul, Name, Neg, Node, Num, Statement, chains
+from .syntax import Add, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement, chains
 from .tokens import FormulaError
 from .values import Matrix, Undefined, WrongShape
 
@@ -93,19 +94,39 @@ class _Formula:
 
 def formula_checks(page: Page, prove: bool = False) -> list[Check]:
     """One check for every formula that says something, and for whatever is declared and never used."""
-    scope = formula_scope(page)
-    formulas = _read_all([math for math in page.maths if not is_bare_number(math)], scope)
+    scope, formulas = _read_page(page)
     _attach_conditions(formulas)
-    known = _Known(formulas, page.visible(PROSE))
+    known = _Known(formulas, page)
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known, prove)]
     return checks + _unused(page, formulas, scope)
 
 
 def page_scope(page: Page) -> Scope:
     """The page's symbols with everything its formulas define."""
+    return _read_page(page)[0]
+
+
+@functools.lru_cache(maxsize=2)
+def _read_page(page: Page) -> tuple[Scope, list[_Formula]]:
     scope = formula_scope(page)
-    _read_all(page.maths, scope)
-    return scope
+    return scope, _read_all([math for math in page.maths if not is_bare_number(math)], scope)
+
+
+def stretches(page: Page) -> list[tuple[int, int, str, set[str]]]:
+    """The statements of the page's formulas: from, to, kind, and, side by side for a claim, the relations next to it."""
+    found = []
+    for formula in _read_all(page.maths, formula_scope(page)):
+        for statement in formula.reading.statements if formula.reading else ():
+            parts = [(statement.span, statement.kind, set())]
+            if isinstance(chain := statement.body, Chain):
+                beside = zip((None, *chain.relations), (*chain.relations, None), strict=True)
+                parts = [
+                    (side.span, statement.kind, {r for r in pair if r})
+                    for side, pair in zip(chain.sides, beside, strict=True)
+                ]
+            base = formula.math.start
+            found += [(base + span[0], base + span[1], kind, near) for span, kind, near in parts]
+    return found
 
 
 def _read_all(maths: list[Math], scope: Scope) -> list[_Formula]:
@@ -123,6 +144,23 @@ def _read_all(maths: list[Math], scope: Scope) -> list[_Formula]:
     return formulas
 
 
+_READINGS: dict[tuple, Reading] = {}  # what a formula says among given symbols; a page's next reading finds most here
+
+
+def _reading(math: Math, scope: Scope) -> Reading:
+    key = (math.tex, scope.vocabulary())
+    known = _READINGS.get(key)
+    if known is None:
+        if len(_READINGS) > 50_000:
+            _READINGS.clear()
+        known = _READINGS[key] = read(math.tex, scope, math.start)
+    else:
+        for statement in known.statements:
+            if isinstance(statement.body, Definition):
+                scope.define(statement.body, math.start + statement.body.span[0])
+    return known
+
+
 def _read(math: Math, scope: Scope) -> _Formula:
     formula = _Formula(math)
     before = (dict(scope.plain), dict(scope.families))
@@ -134,7 +172,7 @@ def _read(math: Math, scope: Scope) -> _Formula:
                     if isinstance(side, Elem):
                         _check_elements(side, scope)
         else:
-            formula.reading = read(math.tex, scope, math.start)
+            formula.reading = _reading(math, scope)
             uses = formula.reading.uses
             for statement in formula.reading.statements:
                 if statement.kind == "definition":
@@ -201,26 +239,38 @@ def _condition_used(formula: _Formula, formulas: list[_Formula], scope: Scope) -
 class _Known:
     """Every expression that some checked formula of the page contains, and every decimal that is claimed."""
 
-    def __init__(self, formulas: list[_Formula], prose: str):
-        self.decimals: frozenset[str] = frozenset(re.findall(r"\d+\.\d+", prose))
-        self.nodes: set[Node] = set()
-        self.sums: list[tuple[type, Counter]] = []
-        for formula in formulas:
-            bodies = [formula.condition] if formula.condition is not None else []
-            if formula.reading is not None:
-                for statement in formula.reading.statements:
-                    if statement.kind != "mention":
-                        bodies += [statement.body, *statement.conditions]
-            self.decimals |= claims.decimals(bodies)
-            for body in bodies:
-                for node in body.walk():
-                    self.nodes.add(node)
-                    if isinstance(node, Add):
-                        self.sums.append((Add, Counter(node.terms)))
-                    elif isinstance(node, Mul):
-                        self.sums.append((Mul, Counter(node.factors)))
-                    elif isinstance(node, Neg) and isinstance(node.value, Mul):
-                        self.sums.append((Neg, Counter(node.value.factors)))
+    def __init__(self, formulas: list[_Formula], page: Page):
+        self.formulas, self.page = formulas, page
+
+    @functools.cached_property
+    def bodies(self) -> list[Node]:
+        found = []
+        for formula in self.formulas:
+            found += [formula.condition] if formula.condition is not None else []
+            for statement in formula.reading.statements if formula.reading is not None else ():
+                if statement.kind != "mention":
+                    found += [statement.body, *statement.conditions]
+        return found
+
+    @functools.cached_property
+    def decimals(self) -> frozenset[str]:
+        return frozenset(re.findall(r"\d+\.\d+", self.page.visible(PROSE))) | claims.decimals(self.bodies)
+
+    @functools.cached_property
+    def nodes(self) -> set[Node]:
+        return {node for body in self.bodies for node in body.walk()}
+
+    @functools.cached_property
+    def sums(self) -> list[tuple[type, Counter]]:
+        found: list[tuple[type, Counter]] = []
+        for node in self.nodes:
+            if isinstance(node, Add):
+                found.append((Add, Counter(node.terms)))
+            elif isinstance(node, Mul):
+                found.append((Mul, Counter(node.factors)))
+            elif isinstance(node, Neg) and isinstance(node.value, Mul):
+                found.append((Neg, Counter(node.value.factors)))
+        return found
 
     def held(self, node: Node) -> frozenset[str]:
         """The decimals in an expression that are claimed somewhere on the page."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from . import values as v
 from .domains import Between, Finite
 from .evaluate import Evaluator, Point, domain_of, same
-from .points import SEED, Given, Needs, describe, points
+from .points import DRAWN, NEAR, SEED, SPECIAL, Given, Needs, describe, points
 from .scope import Scope
 from .syntax import (
     Chain,
@@ -156,7 +156,7 @@ def _each(side: Node, other: Node, scope: Scope) -> Node:
 
 
 def _trials(
-    link: Link, conditions: list[Node], scope: Scope, special: bool = False, digits: int = v.DIGITS
+    link: Link, conditions: list[Node], scope: Scope, style: str = DRAWN, digits: int = v.DIGITS
 ) -> list[Trial]:
     """The link at every point.  A special point without a value is passed over; any other is an error.
 
@@ -167,16 +167,16 @@ def _trials(
     with v.precision(digits):
         count = MANY_POINTS if link.relation in MIRROR else POINTS
         evaluator = None
-        for point, env, needs in points(scope, [link.left, link.right], conditions, count, special):
+        for point, env, needs in points(scope, [link.left, link.right], conditions, count, style):
             if evaluator is None or evaluator.point is not point:  # other indices may stand at the same point
                 evaluator = Evaluator(scope, point)
             try:
                 left, right = evaluator.eval(link.left, env), evaluator.eval(link.right, env)
             except Undefined as error:
-                if special:
+                if style != DRAWN:
                     continue
                 if digits < v.MANY_DIGITS:
-                    return _trials(link, conditions, scope, special, v.MANY_DIGITS)
+                    return _trials(link, conditions, scope, style, v.MANY_DIGITS)
                 raise FormulaError(
                     f"has no value at a point of the declared domain: {error}"
                     f"\n  at {describe(point, env, needs)}",
@@ -428,30 +428,50 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
     strict = link.relation in ("<", ">")
     sign = 1 if link.relation in ("<", "\\le") else -1
     attained: Trial | None = None
-    closest, farthest = mp.inf, mp.mpf(0)
+    at_zero = False  # equality was met where both sides are 0
+    alive = [False, False]
+    gaps: list = []  # relative, where neither side is 0
+    sizes: list = []  # of one side, where the other is 0
     count = 0
-    for special in (False, True):
-        for trial in _trials(link, conditions, scope, special):
+    for style in (DRAWN, SPECIAL, NEAR):
+        if style == NEAR and (attained is not None or not at_zero or not all(alive)):
+            break
+        for trial in _trials(link, conditions, scope, style):
             for a, b in _pairs(trial, link):
                 count += 1
                 gap = sign * (b - a)
                 equal = _near(a, b, RELATIVE, trial.noise)
                 if gap < 0 and not equal:
                     raise _broken(tex, link, trial)
+                if equal and strict:
+                    error = _broken(tex, link, trial)
+                    error.fix = f"the two sides are equal here: write \\{'le' if sign > 0 else 'ge'}"
+                    raise error
+                size = max(abs(a), abs(b))
+                if equal and size <= trial.noise:
+                    at_zero = True
+                    continue
                 if equal:
                     attained = attained or trial
-                    if strict:
-                        error = _broken(tex, link, trial)
-                        error.fix = f"the two sides are equal here: write \\{'le' if sign > 0 else 'ge'}"
-                        raise error
-                size = max(abs(a), abs(b))
-                relative = abs(gap) / size if size else mp.mpf(0)
-                if a == 0 or b == 0:
-                    # Against 0 the relative gap says nothing: compare small values with large ones.
-                    farthest = max(farthest, size)
-                    closest = min(closest, size)
+                alive = [alive[0] or abs(a) > trial.noise, alive[1] or abs(b) > trial.noise]
+                if a != 0 and b != 0:
+                    gaps.append(abs(gap) / size)
                 else:
-                    closest, farthest = min(closest, relative), mp.mpf(1)
+                    sizes.append(size)
+    # Against 0 the relative gap says nothing: compare small values with large ones.
+    closest = min(gaps, default=mp.inf) if all(alive) else min(sizes, default=mp.inf) / max(sizes, default=1)
+    if at_zero and attained is None:
+        # Any factor may stand before a side that is 0: what counts is how close the sides come beside it.
+        if not all(alive) or closest <= TIGHT:
+            attained = trial
+        elif not loose:
+            raise FormulaError(
+                "the two sides are equal only where both are 0; elsewhere, and right beside that, they never come closer "
+                f"than {mp.nstr(closest, 4)} of their size",
+                link.left.span[0],
+                link.right.span[1],
+                "is a factor too large? give the sharp bound, or `<!-- loose: 理由 -->` behind the formula",
+            )
     if count <= 1:
         return True  # two fixed numbers: nothing to be tight about
     if attained is None and not strict:
@@ -463,7 +483,7 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
             link.right.span[1],
             f"write {'<' if sign > 0 else '>'}, or `<!-- loose: 理由 -->` behind the formula",
         )
-    approached = attained is not None or (farthest > 0 and closest <= TIGHT * farthest)
+    approached = attained is not None or closest <= TIGHT
     if not approached and not loose:
         raise FormulaError(
             f"the bound is not tight: the sides never come closer than {mp.nstr(closest, 4)} of their size",

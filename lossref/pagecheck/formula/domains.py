@@ -139,6 +139,10 @@ class Simplex(Domain):
     def special_vectors(self, length) -> list[Matrix]:
         return [column([mp.mpf(1) / length] * length)]
 
+    def nudged(self, vector: Matrix, rng) -> Matrix:
+        weights = [x * (1 + mp.mpf(10) ** -5 * rng.choice((-1, 1))) for x in vector.entries()]
+        return column(w / mp.fsum(weights) for w in weights)
+
 
 @dataclass(frozen=True)
 class OneHot(Domain):
@@ -159,6 +163,9 @@ class OneHot(Domain):
 
     def special_vectors(self, length) -> list[Matrix]:
         return [column(mp.mpf(i == hot) for i in range(length)) for hot in range(length)]
+
+    def nudged(self, vector: Matrix, rng) -> Matrix:
+        return vector
 
 
 _INTERVAL = re.compile(r"([\[(])\s*([^,\s]+)\s*,\s*([^,\s]+)\s*([\])])$")

@@ -396,8 +396,8 @@ class Evaluator:
             tag = v.new_tag()
             inner = {**env, variable.name: v.seed(env[variable.name], tag)}
             return v.part(self.derive(of, rest, inner), tag)
-        reads, self.reads = self.reads, set()
         with self.varied(variable, env) as (key, tag):
+            reads, self.reads = self.reads, set()
             result = self.derive(of, rest, env)
         touched = key[:2] in self.reads or ("plain" if key[0] == "entry" else key[0], key[1]) in self.reads
         self.reads |= reads

@@ -37,6 +37,9 @@ from .values import Matrix, Undefined, mp
 SEED = 1
 TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
+DRAWN, SPECIAL, NEAR = "drawn", "special", "near"  # styles: at random, where bounds are attained, right beside that
+SPECIAL_POINTS = 40  # of one choice of sizes, fewer where there are fewer combinations
+NUDGE = mp.mpf(10) ** -5
 
 
 def free_names(node: Node, bound: frozenset[str] = frozenset()) -> set[str]:
@@ -179,7 +182,7 @@ class Given:
 
 
 def points(
-    scope: Scope, nodes: list[Node], conditions: list[Node], count: int, special: bool = False
+    scope: Scope, nodes: list[Node], conditions: list[Node], count: int, style: str = DRAWN
 ) -> Iterator[tuple[Point, dict, Needs]]:
     """Points for the given expressions, each with the values of their free indices."""
     given = Given(scope, conditions)
@@ -189,14 +192,14 @@ def points(
     free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
     seen: set = set()  # conditions may leave nothing to draw
     # A special point that fails the conditions is passed over.
-    tries = TRIES if given.tests and not special else 1
+    tries = TRIES if given.tests and style == DRAWN else 1
     choices = _size_choices(scope, needs, given)
     # Several sizes share the points; each begins with another style of draw.
-    each = count if len(choices) == 1 else count // len(choices) + 1
+    each = SPECIAL_POINTS if style != DRAWN else count if len(choices) == 1 else count // len(choices) + 1
     for first, sizes in enumerate(choices):
         for k in range(first, first + each):
             for attempt in range(tries):
-                point = _draw(scope, needs, sizes, k, attempt, special)
+                point = _draw(scope, needs, sizes, k, attempt, style)
                 envs = list(_index_values(scope, free_indices, point, k))
                 kept = []
                 for env in envs:
@@ -210,9 +213,9 @@ def points(
                             seen.add(key)
                             yield chosen, env, needs
                     break
-            if not (needs.base or needs.families) and not special:
+            if not (needs.base or needs.families):
                 break
-    if not seen and not special:
+    if not seen and style == DRAWN:
         raise Undefined("no point satisfies the conditions")
 
 
@@ -253,58 +256,76 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
     return picks
 
 
-def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: int, special: bool) -> Point:
+def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: int, style: str) -> Point:
     point = Point(dict(sizes))
+    turn = k  # counts through every combination of the symbols' special values
 
     def length(name: str) -> int:
         return int(name) if name.isdigit() else sizes[name]
 
-    def one(domain: Domain, label: str, part: int = 0):
-        rng = random.Random(f"{SEED}/{label}/{part}/{k}/{attempt}")
-        return domain.sample(rng, k + attempt)
+    def chance(label: str) -> random.Random:
+        return random.Random(f"{SEED}/{label}/{k}/{attempt}")
 
-    turn = k  # counts through every combination of the symbols' special values
+    def special(options: list):
+        nonlocal turn
+        if style == DRAWN or not options:
+            return None
+        turn, i = divmod(turn, len(options))
+        return options[i]
+
+    def entries(domain: Domain, label: str, count: int, options: list) -> list:
+        """So many numbers of one symbol: special ones, or each drawn by itself."""
+        chosen = special(options)
+        if chosen is None:
+            chosen = [domain.sample(chance(f"{label}/{part}"), k + attempt) for part in range(count)]
+        return _nudged(domain, chosen, chance(f"{label}/near")) if style == NEAR else chosen
+
+    def vector(domain: Domain, label: str, n: int, options: list) -> Matrix:
+        chosen = special(options) or domain.sample_vector(chance(label), k, n)
+        return domain.nudged(chosen, chance(f"{label}/near")) if style == NEAR else chosen
+
     for name, symbol in sorted(needs.base.items()):
         domain = symbol.domain
-        use_special = special
+        shape = [length(s) for s in symbol.shape]
         if symbol.kind == "scalar":
-            specials = domain.specials() if special else []
-            point.plain[name] = specials[turn % len(specials)] if specials else one(domain, name)
-            turn //= max(1, len(specials))
+            (point.plain[name],) = entries(domain, name, 1, [[x] for x in domain.specials()])
         elif domain.vector:
-            n = length(symbol.shape[0])
-            options = domain.special_vectors(n) if use_special else []
-            rng = random.Random(f"{SEED}/{name}/{k}/{attempt}")
-            point.plain[name] = options[k % len(options)] if options else domain.sample_vector(rng, k, n)
+            point.plain[name] = vector(domain, name, shape[0], domain.special_vectors(shape[0]))
         else:
-            shape = [length(s) for s in symbol.shape]
-            rows = [
-                [
-                    _entry(domain, one, name, i * 100 + j, k, use_special)
-                    for j in range(shape[1] if len(shape) > 1 else 1)
-                ]
-                for i in range(shape[0])
-            ]
-            point.plain[name] = Matrix(tuple(map(tuple, rows)))
+            rows, columns = (*shape, 1)[:2]
+            flat = entries(domain, name, rows * columns, _special_entries(domain, rows * columns))
+            point.plain[name] = Matrix(tuple(tuple(flat[i * columns : (i + 1) * columns]) for i in range(rows)))
     for key, symbol in sorted(needs.families.items()):
-        domain, name = symbol.domain, symbol.name
-        lengths = [length(s) for s in symbol.shape]
-        table: dict[tuple[int, ...], object] = {}
+        domain, label = symbol.domain, symbol.name + "_" * len(symbol.shape)
+        ranges = [range(1, length(s) + 1) for s in symbol.shape]
         if domain.vector:
-            for outer in itertools.product(*(range(1, n + 1) for n in lengths[:-1])):
-                rng = random.Random(f"{SEED}/{name}/{outer}/{k}/{attempt}")
-                vector = domain.sample_vector(rng, k, lengths[-1])
-                table.update({(*outer, i): x for i, x in enumerate(vector.entries(), 1)})
+            table = {
+                (*outer, i): x
+                for outer in itertools.product(*ranges[:-1])
+                for i, x in enumerate(vector(domain, f"{label}/{outer}", len(ranges[-1]), []).entries(), 1)
+            }
         else:
-            for part, index in enumerate(itertools.product(*(range(1, n + 1) for n in lengths))):
-                table[index] = _entry(domain, one, f"{name}_" + "_" * len(lengths), part, k, special and k % 4 != 3)
+            indices = list(itertools.product(*ranges))
+            # A family may also stand at any values beside the special ones of the others.
+            flat = entries(domain, label, len(indices), [*_special_entries(domain, len(indices)), None])
+            table = dict(zip(indices, flat, strict=True))
         point.families[key] = table
     return point
 
 
-def _entry(domain: Domain, one, name: str, part: int, k: int, special: bool):
-    specials = domain.specials() if special else []
-    return specials[(k + part * (k // 4)) % len(specials)] if specials else one(domain, name, part)
+def _special_entries(domain: Domain, count: int) -> list[list]:
+    """Special values for several entries: one value in all of them, or one after the other."""
+    items = domain.specials()
+    shifts = range(len(items) if count > 1 and len(items) > 1 else 0)
+    return [[x] * count for x in items] + [[items[(i + s) % len(items)] for i in range(count)] for s in shifts]
+
+
+def _nudged(domain: Domain, entries: list, rng: random.Random) -> list:
+    moved = []
+    for x in entries:
+        step = NUDGE * max(1, abs(x)) * rng.choice((-1, 1))
+        moved.append(next((y for y in (x + step, x - step) if domain.contains(y)), x))
+    return moved
 
 
 def _index_values(scope: Scope, names: list[str], point: Point, k: int) -> Iterator[dict]:

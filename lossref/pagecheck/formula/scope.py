@@ -93,6 +93,19 @@ class Scope:
         hint = f"did you mean `{close[0]}`? Otherwise " if close else ""
         return f"{hint}declare it under `symbols:` in the front matter or define it with `:=`"
 
+    def vocabulary(self) -> frozenset:
+        """What the meaning of TeX depends on: which symbols there are, of what kind, and not their values."""
+        count = (len(self.plain), len(self.families))
+        if self._vocabulary[0] != count:
+            words = (
+                (*(s.name, s.kind, s.shape, s.indices, s.domain is None), s.definition and s.definition.parameters)
+                for s in self.all()
+            )
+            self._vocabulary = (count, frozenset(words))
+        return self._vocabulary[1]
+
+    _vocabulary: tuple = field(default=((), frozenset()), compare=False, repr=False)
+
     # ---- introducing ----
 
     def add(self, symbol: Symbol, start: int = 0, end: int = 1) -> None:

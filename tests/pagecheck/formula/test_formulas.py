@@ -92,6 +92,11 @@ $$
     + r"\end{cases}$。"
     + r"有 $g'(r) = \operatorname{clip}(r, -\beta, \beta)$。",
     "one-hot": r"$$\sum_{i=1}^C h_i = 1,\qquad \sum_{i} h_i^2 = 1$$",
+    "bounds that touch at 0": r"""定义 $a := 1+z^2$。
+$\log a \le a-1$，而 $\sum_{i=1}^C t_i\log\frac{t_i}{1/C} \ge \frac12\left(\sum_{i=1}^C \left|t_i-\frac1C\right|\right)^2$。
+""",
+    "variance bound": r"""定义 $s := \operatorname{softmax}(z v)$。
+$\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
     "products and norms": r"$$\lVert v\rVert^2 = \langle v, v\rangle = v^\top v = \sum_{i=1}^C v_i^2$$",
     "builtin restated": r"$\sigma(z) := \frac{1}{1+e^{-z}}$，$\operatorname{softplus}(z) = \log(1+e^z)$",
     "log base": r"$\log_2 8 = 3$，$\frac{1}{\log 2}\approx 1.4427$",
@@ -131,6 +136,11 @@ FALSE = {
     "wrong way": (r"$q(1-q)\ge\frac14$", ["does not hold"]),
     "domain": (r"$q\in(0,2)$", ["declared `in: (0, 1)`"]),
     "range": (r"$q(1-q)\in(0,1)$", ["tight"]),
+    "bound attained at 0 only": (r"定义 $s := \operatorname{softmax}(r v)$。$(v^\top s)^2 \le 4\lVert v\rVert^2$",
+                                 ["equal only where both are 0"]),
+    "variance bound without its half": (
+        r"定义 $s := \operatorname{softmax}(z v)$。$\sum_i s_iv_i^2-(s^\top v)^2 \le \lVert v\rVert^2$",
+        ["equal only where both are 0"]),
     "swapped index": (
         SOFTMAX + "\n" + r"$$\frac{\partial s_k}{\partial v_i} = s_k(\delta_{ki}-s_k)$$",
         ["does not hold"],
