@@ -1,8 +1,9 @@
 """Markdown extension: formulas are typeset when the site is built.
 
 It takes what `pymdownx.arithmatex` (generic mode) leaves behind and puts MathJax's SVG in its place, together with
-MathML for screen readers and the TeX for copying. A formula that MathJax cannot set is logged as an error with file
-and line; the build is strict, so it fails.
+MathML for screen readers and the TeX for copying. The drawings themselves stand at the top of the page, each once and
+side by side, which halves what they weigh compressed; a formula refers to its own. A formula that MathJax cannot set
+is logged as an error with file and line; the build is strict, so it fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from markdown.postprocessors import Postprocessor
 from markdown.treeprocessors import Treeprocessor
 
 from tools.page import current_source, line_of
-from tools.typesetter import Typesetter
+from tools.typesetter import Formula, Piece, Typesetter
 
 # Loggers below `mkdocs` count towards strict mode; the root logger does not.
 log = logging.getLogger("mkdocs.maths")
@@ -26,18 +27,15 @@ log = logging.getLogger("mkdocs.maths")
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
-GLYPH = re.compile(r'href="#((?:\w+-)*[0-9A-F]+)"')
-WIDTH = re.compile(r'<svg aria-hidden="true"[^>]*? width="([\d.]+)em"')
-# An inline formula up to this width (em) stays in one piece; a longer one may break where MathJax allows it.
-UNBROKEN = 12
-# An inline formula with a piece wider than this (em) must scroll on a phone.
-WIDE = 14
+GLYPH = re.compile(r'href="#([^"]+)"')
+# An inline formula with a piece wider than this (thousandths of an em) must scroll on a phone.
+WIDE = 14_000
 # A browser would let punctuation next to an image start or end a line: they are held together. Behind them, where it
 # would no longer break on its own, it may.
 INLINE = re.compile(
     r'[（「『《(]*<mjx-container class="math"(?! display).*?</mjx-container>[，。、；：！？）」』》…,.;:!?)]*'
 )
-# A place at the top of the page for the outlines of the glyphs the page uses.
+# A place at the top of the page for its drawings, and the outlines of their glyphs.
 GLYPHS_HERE = '<div class="math-glyphs"></div>'
 
 _typesetter: Typesetter | None = None
@@ -59,7 +57,7 @@ class _Mark(Treeprocessor):
 class _Typeset(Postprocessor):
     def __init__(self, md: Markdown) -> None:
         super().__init__(md)
-        self.used: dict[str, None] = {}
+        self.drawings: dict[str, str] = {}
 
     def run(self, text: str) -> str:
         # The table of contents also runs this over each heading, before the whole page comes.
@@ -70,29 +68,47 @@ class _Typeset(Postprocessor):
             text = INLINE.sub(r'<span class="math-unit">\g<0></span><wbr>', text)
         return text.replace(GLYPHS_HERE, self._glyphs(), 1)
 
-    def _element(self, source: tuple[str, bool], formula) -> str:
+    def _element(self, source: tuple[str, bool], formula: Formula) -> str:
         tex, display = source
         if formula.error:
             file, content = current_source(self.md)
             log.error("%s:%s: MathJax cannot set this formula: %s: %s", file, line_of(tex, content), formula.error, tex)
             return f"<code>{html.escape(tex)}</code>"
-        self.used.update(dict.fromkeys(GLYPH.findall(formula.svg)))
-        pieces = [float(piece) for piece in WIDTH.findall(formula.svg)]
-        kind = " display" if display else " wide" if max(pieces, default=0) > WIDE else ""
-        svg = formula.svg.replace("<mjx-break> </mjx-break>", "") if sum(pieces) <= UNBROKEN else formula.svg
+        widest = max((piece.width or 0 for piece in formula.pieces), default=0)
+        kind = " display" if display else " wide" if widest > WIDE else ""
         return (
-            f'<mjx-container class="math"{kind} data-tex="{html.escape(tex)}" '
-            f"data-search-exclude>{svg}"
-            f"<mjx-assistive-mml>{formula.mathml}</mjx-assistive-mml></mjx-container>"
+            f'<mjx-container class="math"{kind} data-tex="{html.escape(tex)}" data-search-exclude>'
+            + "<mjx-break> </mjx-break>".join(map(self._svg, formula.pieces))
+            + f"<mjx-assistive-mml>{formula.mathml}</mjx-assistive-mml></mjx-container>"
+        )
+
+    def _svg(self, piece: Piece) -> str:
+        # Where MathJax allows a line break in running text it puts a space of the right width, in a font of its own.
+        # Here the space has no width (see the stylesheet), and the width becomes a margin.
+        margin = f";margin-left:{_em(piece.gap)}" if piece.gap else ""
+        height, lowered = piece.above + piece.below, _em(-piece.below)
+        # The scale follows from the height; a width of one thousandth leaves it at that.
+        box = "" if piece.width is None else f' viewBox="0 -{piece.above} 1 {height}" preserveAspectRatio="xMinYMid"'
+        name = self.drawings.setdefault(piece.drawing, f"math-{len(self.drawings) + 1}")
+        return (
+            f'<svg aria-hidden="true" style="vertical-align:{lowered}{margin}" height="{_em(height)}"{box} '
+            f'width="{_em(piece.width)}"><use xlink:href="#{name}"/></svg>'
         )
 
     def _glyphs(self) -> str:
-        if not self.used:
+        if not self.drawings:
             return ""
+        used = dict.fromkeys(GLYPH.findall("".join(self.drawings)))
         outlines = typesetter().glyphs
-        paths = "".join(f'<path id="{name}" d="{outlines[name]}"/>' for name in self.used)
-        self.used = {}
-        return f'<svg class="math-glyphs" aria-hidden="true" width="0" height="0"><defs>{paths}</defs></svg>'
+        defined = "".join(f'<path id="{name}" d="{outlines[name]}"/>' for name in used)
+        # MathJax draws with y upwards.
+        defined += "".join(f'<g id="{n}" transform="scale(1 -1)">{d}</g>' for d, n in self.drawings.items())
+        self.drawings = {}
+        return f'<svg class="math-glyphs" aria-hidden="true" width="0" height="0"><defs>{defined}</defs></svg>'
+
+
+def _em(thousandths: int | None) -> str:
+    return "100%" if thousandths is None else f"{thousandths / 1000:g}em"
 
 
 class MathsExtension(Extension):

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,12 +26,28 @@ class TypesettingUnavailable(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Piece:
+    """What stays on one line: a drawing that refers to glyphs by id, and its box, in thousandths of an em."""
+
+    gap: int
+    width: int | None  # None: as wide as the column
+    above: int
+    below: int
+    drawing: str
+
+
+@dataclass(frozen=True)
 class Formula:
     """One typeset formula, or the reason why there is none."""
 
-    svg: str = ""
+    pieces: tuple[Piece, ...] = ()
     mathml: str = ""
     error: str = ""
+
+    @classmethod
+    def read(cls, parts: dict) -> Formula:
+        pieces = tuple(Piece(**piece) for piece in parts.get("pieces", ()))
+        return cls(pieces, parts.get("mathml", ""), parts.get("error", ""))
 
 
 def node_executable() -> str:
@@ -90,7 +106,7 @@ class Typesetter:
         reply = json.loads(answer)
         self.glyphs |= reply["glyphs"]
         for pair, result in zip(formulas, reply["formulas"], strict=True):
-            self._formulas[_key(*pair)] = Formula(**result)
+            self._formulas[_key(*pair)] = Formula.read(result)
 
     def _start(self) -> subprocess.Popen[str]:
         if not (RENDERER.parent / "node_modules" / "mathjax").is_dir():
@@ -111,7 +127,7 @@ class Typesetter:
         stored = json.loads(self._cache.read_text(encoding="utf-8"))
         if stored["version"] == _version():
             self.glyphs = stored["glyphs"]
-            self._formulas = {key: Formula(*parts) for key, parts in stored["formulas"].items()}
+            self._formulas = {key: Formula.read(parts) for key, parts in stored["formulas"].items()}
 
     def _save(self) -> None:
         if self._cache is None:
@@ -119,7 +135,7 @@ class Typesetter:
         stored = {
             "version": _version(),
             "glyphs": self.glyphs,
-            "formulas": {key: [f.svg, f.mathml, f.error] for key, f in self._formulas.items()},
+            "formulas": {key: asdict(formula) for key, formula in self._formulas.items() if not formula.error},
         }
         self._cache.parent.mkdir(exist_ok=True)
         # Another build may be reading: the file is replaced whole.
@@ -135,6 +151,6 @@ def _key(tex: str, display: bool) -> str:
 def _version() -> str:
     """What a stored result depends on besides its TeX."""
     digest = hashlib.sha256()
-    for name in ("render.mjs", "outline.mjs", "package-lock.json"):
+    for name in ("render.mjs", "drawing.mjs", "outline.mjs", "package-lock.json"):
         digest.update((RENDERER.parent / name).read_bytes())
     return digest.hexdigest()

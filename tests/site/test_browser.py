@@ -12,16 +12,31 @@ AXE = ROOT / "tools/mathjax/node_modules/axe-core/axe.min.js"
 WIDTHS = [360, 768, 1440]
 MORE_WIDTHS = [320, 500, 961]
 
-# Formulas that are incomplete: a glyph without its outline, no MathML, or nothing to see though nothing hides it.
-BROKEN_FORMULAS = """() => [...document.querySelectorAll("mjx-container")].filter((formula) => {
-  const missing = [...formula.querySelectorAll("use")].some(
-    (use) => !document.getElementById(use.getAttribute("xlink:href").slice(1)));
+# Formulas that are incomplete: a drawing or a glyph that is not there, no MathML, nothing to see though nothing hides
+# it, or a drawing that does not fill its box. Outlines may come from a file, so what counts is what is drawn.
+BROKEN_FORMULAS = """() => {
+  // What is off the screen has no size until it is asked for.
+  const style = document.createElement("style");
+  style.textContent = "mjx-container > svg { content-visibility: visible }";
+  document.body.append(style);
+  const broken = [...document.querySelectorAll("mjx-container")].filter((formula) => {
+  const target = (use) => document.getElementById(use.getAttribute("xlink:href").split("#")[1]);
+  const drawings = [...formula.querySelectorAll("use")].map(target);
+  const missing = drawings.some((drawing) => !drawing || [...drawing.querySelectorAll("use")].some((use) => !target(use)));
   const silent = !formula.querySelector("mjx-assistive-mml > math");
   const folded = formula.closest("details:not([open])") || formula.closest(".tabbed-block:not(:first-child)");
-  const boxes = [...formula.querySelectorAll(":scope > svg")].map((image) => image.getBoundingClientRect());
-  const unseen = !folded && (!boxes.length || boxes.some((box) => box.width < 1 || box.height < 1));
+  const images = [...formula.querySelectorAll(":scope > svg")];
+  const unseen = !folded && (!images.length || images.some((image) => {
+    const box = image.getBoundingClientRect(), ink = image.querySelector("use").getBoundingClientRect();
+    const em = parseFloat(getComputedStyle(image).fontSize);
+    return box.width < 1 || box.height < 1 || ink.height < 0.5 || ink.width < 0.6 * box.width - 0.4 * em || ink.width > box.width + 0.4 * em
+      || ink.left < box.left - 0.25 * em || ink.top < box.top - 0.4 * em || ink.bottom > box.bottom + 0.4 * em;
+  }));
   return missing || silent || unseen;
-}).map((formula) => formula.dataset.tex)"""
+  }).map((formula) => formula.dataset.tex);
+  style.remove();
+  return broken;
+}"""
 
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -39,8 +54,15 @@ STICKING_OUT = """() =>
 def test_a_broken_formula_would_be_noticed(visit):
     page = visit().go("losses/bce/")
     assert page.evaluate(BROKEN_FORMULAS) == []
-    page.evaluate("document.querySelector('.math-glyphs path').remove()")
+    page.evaluate("document.querySelector('.math-glyphs use').remove()")
     assert page.evaluate(BROKEN_FORMULAS) != []
+
+
+def test_a_missing_file_of_glyphs_would_be_noticed(visit):
+    window = visit()
+    window.page.route("**/assets/glyphs.*.svg", lambda route: route.abort())
+    page = window.go("losses/bce/")
+    assert len(page.evaluate(BROKEN_FORMULAS)) > 100
 
 
 def assert_whole(page, path):

@@ -100,13 +100,20 @@ def test_every_formula_is_typeset(site, source):
     assert "\\[" not in visible
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(DOCS).as_posix())
-def test_every_glyph_is_on_the_page(site, source):
-    text = html_of(site, source).read_text(encoding="utf-8")
-    used = set(re.findall(r'<use xlink:href="#([^"]+)"', text))
-    defined = re.findall(r'<path id="([^"]+)"', text)
-    assert used == set(defined)
-    assert len(defined) == len(set(defined))
+def test_every_drawing_is_on_its_page_and_every_glyph_in_the_shared_file(site):
+    [shared] = site.glob("assets/glyphs.*.svg")
+    outlines = re.findall(r'<path id="([^"]+)" d="[^"]+"/>', shared.read_text(encoding="utf-8"))
+    assert len(outlines) == len(set(outlines)) > 100
+    seen = set()
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        used = re.findall(r'<use (?:id="([^"]+)" )?xlink:href="([^"#]*)#([^"]+)"', text)
+        here = re.findall(r'<g id="([^"]+)"', text) + [own for own, _, _ in used if own]
+        assert len(here) == len(set(here)), path
+        assert {name for own, _, name in used if not own} == set(here), path
+        assert all(own == name and (path.parent / file).resolve() == shared for own, file, name in used if own), path
+        seen |= {own for own, _, _ in used if own}
+    assert seen == set(outlines)
 
 
 def test_no_comment_reaches_the_reader(site):
