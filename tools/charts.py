@@ -43,34 +43,75 @@ STYLE = f"""
 
 @dataclass
 class Line:
-    """One curve: its points, its name, where the name stands (data coordinates) and which pen draws it."""
+    """One curve: its points, its name, where the name stands (data coordinates) and which pen draws it.
+
+    A line that an explorer moves may also be of the kind `guide` or `dot`, which is one point.
+    """
 
     x: np.ndarray
     y: np.ndarray
-    name: str
-    name_at: tuple[float, float]
+    name: str = ""
+    name_at: tuple[float, float] = (0, 0)
     pen: str = "a"
     anchor: str = "start"
+    kind: str = "line"
 
 
 @dataclass
 class Panel:
-    """One pair of axes. `ticks` are the numbers on the vertical axis, which spans exactly them."""
+    """One pair of axes. `ticks` are the numbers on the vertical axis, which spans exactly them.
+
+    `live` is what tools/explorers lets a reader move; it is hidden until a page shows it.
+    """
 
     title: str
     ticks: tuple[float, ...]
     lines: list[Line]
     guides: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     height: int = 190
+    live: list[Line] = field(default_factory=list)
 
 
-def chart(name: str, title: str, x_title: str, x_ticks: tuple[float, ...], panels: list[Panel]) -> str:
-    """The SVG text of one chart. `name` keeps its ids apart on a page, `title` is its accessible name."""
-    height = TOP + sum(p.height for p in panels) + GAP * (len(panels) - 1) + BOTTOM
-    body, top = [], TOP
-    for number, panel in enumerate(panels):
-        body += _panel(f"lr-{name}-{number}", panel, top, x_ticks, named=panel is panels[-1])
+@dataclass
+class Scale:
+    """Where a panel stands on the chart, and where on it a pair of numbers is."""
+
+    top: float
+    bottom: float
+    x_span: tuple[float, float]
+    y_span: tuple[float, float]
+
+    def across(self, x):
+        low, high = self.x_span
+        return LEFT + (np.asarray(x) - low) / (high - low) * (WIDTH - RIGHT - LEFT)
+
+    def down(self, y):
+        low, high = self.y_span
+        return self.bottom - (np.asarray(y) - low) / (high - low) * (self.bottom - self.top)
+
+
+def scales(panels: list[Panel], x_span: tuple[float, float]) -> list[Scale]:
+    """The scale of each panel, from the top."""
+    found, top = [], TOP
+    for panel in panels:
+        found.append(Scale(top, top + panel.height, x_span, (panel.ticks[0], panel.ticks[-1])))
         top += panel.height + GAP
+    return found
+
+
+def chart(
+    name: str, title: str, x_title: str, x_ticks: tuple[float, ...], panels: list[Panel],
+    x_span: tuple[float, float] | None = None,
+) -> str:  # fmt: skip
+    """The SVG text of one chart. `name` keeps its ids apart on a page, `title` is its accessible name.
+
+    The horizontal axis spans its ticks, or `x_span`.
+    """
+    places = scales(panels, x_span or (x_ticks[0], x_ticks[-1]))
+    height = places[-1].bottom + BOTTOM
+    body = []
+    for number, (panel, scale) in enumerate(zip(panels, places, strict=True)):
+        body += _panel(f"lr-{name}-{number}", panel, scale, x_ticks, named=panel is panels[-1])
     body.append(_text((LEFT + WIDTH - RIGHT) / 2, height - 8, x_title, anchor="middle"))
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lr-chart" viewBox="0 0 {WIDTH} {height}"',
@@ -79,15 +120,8 @@ def chart(name: str, title: str, x_title: str, x_ticks: tuple[float, ...], panel
     ])
 
 
-def _panel(ident: str, panel: Panel, top: float, x_ticks: tuple[float, ...], named: bool) -> list[str]:
-    right, bottom = WIDTH - RIGHT, top + panel.height
-
-    def across(x):
-        return LEFT + (np.asarray(x) - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (right - LEFT)
-
-    def down(y):
-        return bottom - (np.asarray(y) - panel.ticks[0]) / (panel.ticks[-1] - panel.ticks[0]) * panel.height
-
+def _panel(ident: str, panel: Panel, scale: Scale, x_ticks: tuple[float, ...], named: bool) -> list[str]:
+    right, top, bottom, across, down = WIDTH - RIGHT, scale.top, scale.bottom, scale.across, scale.down
     box = f'x="{LEFT}" y="{top - 2}" width="{right - LEFT}" height="{panel.height + 4}"'
     out = [
         f'<clipPath id="{ident}"><rect {box}/></clipPath>',
@@ -103,13 +137,21 @@ def _panel(ident: str, panel: Panel, top: float, x_ticks: tuple[float, ...], nam
     out.append(f'<g clip-path="url(#{ident})">')
     out += [f'<polyline class="lr-guide" points="{_points(across(x), down(y))}"/>' for x, y in panel.guides]
     for line in panel.lines:
-        pen = f'style="stroke: var(--lr-{line.pen})" stroke-dasharray="{DASHES[line.pen]}"'
-        out.append(f'<polyline class="lr-line" {pen} points="{_points(across(line.x), down(line.y))}"/>')
+        out.append(f'<polyline class="lr-line" {_pen(line)} points="{_points(across(line.x), down(line.y))}"/>')
+    for line in panel.live:
+        css = f'class="lr-{line.kind} lr-live" display="none"'
+        out.append(f'<polyline {css} {_pen(line)} points="{_points(across(line.x), down(line.y))}"/>')
     out.append("</g>")
     for line in panel.lines:
         x, y = across(line.name_at[0]), down(line.name_at[1])
         out.append(_text(x, y, line.name, "lr-name", line.anchor, f"fill: var(--lr-{line.pen})"))
     return out
+
+
+def _pen(line: Line) -> str:
+    if line.kind == "guide":
+        return ""
+    return f'style="stroke: var(--lr-{line.pen})" stroke-dasharray="{DASHES[line.pen]}"'
 
 
 def _rule(kind, x1, y1, x2, y2) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools import drawings
+from tools.explorers.draw import spelled_out
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "figures"
 
@@ -38,6 +39,7 @@ def differs(one: str, other: str) -> bool:
     The last bit of exp differs between processors, so a point may round either way.
     """
     number = re.compile(r"-?\d+\.\d+")
+    one, other = spelled_out(one), spelled_out(other)
     if number.sub("#", one) != number.sub("#", other):
         return True
     pairs = zip(number.findall(one), number.findall(other), strict=True)

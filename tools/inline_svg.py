@@ -1,7 +1,8 @@
 """Markdown extension: SVG images of the site become part of the page, so that they follow its light and dark palette.
 
 `![alt](figure.svg)` keeps its alternative text as the picture's accessible name. A picture in a paragraph of its own
-becomes a figure; a title (`![alt](figure.svg "caption")`) becomes its caption.
+becomes a figure; a title (`![alt](figure.svg "caption")`) becomes its caption. One with sliders (tools/explorers) gets
+them here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
+from tools.explorers.page import separate
 from tools.page import current_path, current_source, line_of
+from tools.slim import slim
 
 log = logging.getLogger("mkdocs.inline_svg")
 
@@ -40,7 +43,8 @@ class _Inline(Treeprocessor):
             file, text = current_source(self.md)
             log.error("%s:%s: no such figure: %s", file, line_of(image.get("src"), text), path)
             return
-        svg = accessible(path.read_text(encoding="utf-8"), html.unescape(image.get("alt", "")))
+        picture, controls = separate(path.read_text(encoding="utf-8"))
+        svg = accessible(slim(picture), html.unescape(image.get("alt", "")))
         alone = parent.tag == "p" and len(parent) == 1 and not (parent.text or "").strip() and not (image.tail or "").strip()
         if not alone:
             parent[position] = self._stash("span", svg, image.tail)
@@ -51,12 +55,15 @@ class _Inline(Treeprocessor):
         parent.set("class", "chart")
         parent.text = None
         parent.append(self._stash("div", svg))
+        if controls:
+            parent.set("class", "chart explorer")
+            parent.append(self._stash("div", controls, css="explorer-parts"))
         if caption:
             etree.SubElement(parent, "figcaption").text = caption
 
-    def _stash(self, tag: str, svg: str, tail: str | None = None) -> etree.Element:
-        element = etree.Element(tag, {"class": "chart-image", "data-search-exclude": ""})
-        element.text = self.md.htmlStash.store(svg)
+    def _stash(self, tag: str, html: str, tail: str | None = None, css: str = "chart-image") -> etree.Element:
+        element = etree.Element(tag, {"class": css, "data-search-exclude": ""})
+        element.text = self.md.htmlStash.store(html)
         element.tail = tail
         return element
 

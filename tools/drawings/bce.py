@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 import lossref
 from tools.charts import Line, Panel, chart
+from tools.explorers.draw import Slider, digits, dot, explorer, guide, root
 
 
 def bce_logit() -> str:
@@ -47,19 +50,51 @@ def bce_mse() -> str:
 
 def bce_pos_weight() -> str:
     """Where the expected loss is smallest, against the true rate of positives, for three pos_weights."""
-    z = np.linspace(-9, 9, 181)
-    p = lossref.BCEWithLogitsLoss(reduction="none").grad(z, np.zeros_like(z))
-    lines = []
-    curves = [(1.0, "1", (0.62, 0.53), "a"), (9.0, "9", (0.29, 0.69), "b"), (1 / 9, "1/9", (0.6, 0.05), "c")]
-    for weight, name, name_at, pen in curves:
+    # even in the logit: many points where the curves are steep
+    grid, offered = np.concatenate([[0], 1 / (1 + np.exp(np.linspace(6, -6, 61))), [1]]), (0.01, 0.05, 0.1, 0.2, 0.5)
+    rates = np.append(grid, offered)
+
+    @cache
+    def learnt(weight: float) -> tuple[np.ndarray, np.ndarray]:
+        """The logit at which the expected loss is smallest, and its probability, for each of the rates."""
         loss = lossref.BCEWithLogitsLoss(reduction="none", pos_weight=weight)
-        up, down = loss.grad(z, np.zeros_like(z)), loss.grad(z, np.ones_like(z))
-        rate = up / (up - down)  # the rate η at which η·down + (1 − η)·up = 0
-        lines.append(Line(rate, p, f"pos_weight = {name}", name_at, pen))
-    return chart(
+        ones, zeros = np.ones_like(rates), np.zeros_like(rates)
+        z = root(lambda z: rates * loss.grad(z, ones) + (1 - rates) * loss.grad(z, zeros), zeros - 20, zeros + 20)
+        return z, lossref.BCEWithLogitsLoss(reduction="none").grad(z, zeros)  # at y = 0 the gradient is p
+
+    def curve(weight: float, *how) -> Line:
+        return Line(grid, learnt(weight)[1][: grid.size], *how)
+
+    def here(weight: float, rate: float) -> tuple[float, float]:
+        z, p = (of[grid.size + offered.index(rate)] for of in learnt(weight))
+        return z, p
+
+    def live(weight: float, rate: float) -> list[list[Line]]:
+        _, p = here(weight, rate)
+        return [[guide([rate, rate, 0], [0, p, p]), curve(weight, "模型的输出"), dot(rate, p, "a")]]
+
+    def read(weight: float, rate: float) -> tuple[str, ...]:
+        z, p = here(weight, rate)
+        return digits(p), digits(z - np.log(rate / (1 - rate)))
+
+    lines = [
+        curve(1.0, "pos_weight = 1", (0.62, 0.53), "a"),
+        curve(9.0, "pos_weight = 9", (0.29, 0.69), "b"),
+        curve(1 / 9, "pos_weight = 1/9", (0.6, 0.05), "c"),
+    ]
+    return explorer(
         "bce-pos-weight", "pos_weight 使模型输出偏离真实概率", "真实的正类比例 η", (0, 0.25, 0.5, 0.75, 1),
         [Panel("模型最终输出的 p", (0, 0.25, 0.5, 0.75, 1), lines,
                guides=[(np.array([0.1, 0.1]), np.array([0.0, 1.0]))], height=300)],
+        sliders=[
+            Slider("pos_weight", (1 / 99, 1 / 19, 1 / 9, 1 / 4, 1.0, 4.0, 9.0, 19.0, 99.0), 9.0,
+                   lambda weight: f"{weight:g}" if weight >= 1 else f"1/{1 / weight:g}"),
+            Slider("真实比例 η", offered, 0.1),
+        ],
+        live=live,
+        columns=("模型的输出 p", "logit 的平移"),
+        read=read,
+        says="pos_weight = {0}，真实的正类比例 {1}：模型学到的输出是 {2}，logit 平移了 {3}。",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from xml.sax.saxutils import escape
 
 import numpy as np
 
 import lossref
 from tools.charts import STYLE, Line, Panel, chart
+from tools.explorers.draw import Slider, digits, dot, explorer, guide, root
 
 CELL, SPACE, MARGIN = 50, 14, 8
 
@@ -58,7 +60,8 @@ def ce_margin() -> str:
     lead = np.linspace(-6, 14, 161)
     values, slopes = [], []
     for classes, pen, value_at, slope_at in (
-        (2, "a", (-5.6, 3.0), (-5.7, -0.12)), (10, "b", (-1.6, 4.7), (1.1, -0.87)), (1000, "c", (4.2, 5.9), (8.2, -0.87)),
+        (2, "a", (-5.6, 3.0), (-5.7, -0.12)), (10, "b", (-1.6, 4.7), (1.1, -0.87)),
+        (1000, "c", (4.2, 5.9), (8.2, -0.87)),
     ):  # fmt: skip
         z = np.zeros((lead.size, classes))
         z[:, 0] = lead
@@ -77,19 +80,49 @@ def ce_margin() -> str:
 
 def ce_smoothing() -> str:
     """Loss against the lead, with and without label smoothing: smoothing puts the minimum at a finite lead."""
-    lead = np.linspace(-2, 12, 141)
-    z = np.zeros((lead.size, 10))
-    z[:, 0] = lead
-    first = np.zeros(lead.size, dtype=int)
-    plain = lossref.CrossEntropyLoss(reduction="none")(z, first)
-    smooth = lossref.CrossEntropyLoss(reduction="none", label_smoothing=0.1)(z, first)
-    best = lead[np.argmin(smooth)]
-    return chart(
-        "ce-smoothing", "标签平滑使最低点落在有限的领先量", "正确的类领先其余各类多少（d）", (-2, 0, 2, 4, 6, 8, 10, 12),
-        [Panel("损失（奈特），十个类别", (0, 1, 2, 3, 4), [
-            Line(lead, plain, "ε = 0：一路下降", (6.3, 0.17), "a"),
-            Line(lead, smooth, "ε = 0.1：过了最低点又上升", (5.6, 1.15), "b"),
-        ], guides=[(np.array([best, best]), np.array([0.0, smooth.min()]))], height=240)],
+    lead = np.linspace(-2, 12, 57)
+
+    def smoothed(epsilon: float, classes: int, lead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The loss where the true class has this lead over the others, and its slope."""
+        loss = lossref.CrossEntropyLoss(reduction="none", label_smoothing=epsilon)
+        z, first = np.zeros((lead.size, classes)), np.zeros(lead.size, dtype=int)
+        z[:, 0] = lead
+        return loss(z, first), loss.grad(z, first)[:, 0]
+
+    @cache
+    def lowest(epsilon: float, classes: int) -> tuple[float, float]:
+        """The lead at which the loss is smallest, and the loss there; without smoothing it falls for ever."""
+        if epsilon == 0:
+            return np.inf, 0.0
+        best = root(lambda d: smoothed(epsilon, classes, d)[1], np.zeros(1), np.full(1, 40.0))
+        return best.item(), smoothed(epsilon, classes, best)[0].item()
+
+    def live(epsilon: float, classes: int) -> list[list[Line]]:
+        best, value = lowest(epsilon, classes)
+        best = min(best, 99)  # what is outside the panel is not seen
+        curve = Line(lead, smoothed(epsilon, classes, lead)[0], "平滑后的损失")
+        return [[guide([best, best], [0, value]), curve, dot(best, value, "a")]]
+
+    def read(epsilon: float, classes: int) -> tuple[str, ...]:
+        best, value = lowest(epsilon, classes)
+        return "无穷" if np.isinf(best) else digits(best), digits(value), digits(1 - epsilon + epsilon / classes)
+
+    best, value = lowest(0.1, 10)
+    return explorer(
+        "ce-smoothing", "标签平滑使最低点落在有限的领先量", "正确的类领先其余各类多少（d）",
+        (-2, 0, 2, 4, 6, 8, 10, 12),
+        [Panel("损失（奈特）", (0, 1, 2, 3, 4), [
+            Line(lead, smoothed(0.0, 10, lead)[0], "ε = 0：一路下降", (6.3, 0.17), "a"),
+            Line(lead, smoothed(0.1, 10, lead)[0], "ε = 0.1：过了最低点又上升", (5.6, 1.15), "b"),
+        ], guides=[(np.array([best, best]), np.array([0.0, value]))], height=240)],
+        sliders=[
+            Slider("平滑强度 ε", (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3), 0.1),
+            Slider("类别数 C", (2, 3, 10, 100, 1000), 10),
+        ],
+        live=live,
+        columns=("最优的领先量", "损失的底线", "正确类的目标"),
+        read=read,
+        says="ε = {0}，{1} 个类别：领先 {2} 时损失最小，是 {3}；正确的类的目标是 {4}。",
     )
 
 

@@ -6,6 +6,9 @@ import numpy as np
 
 import lossref
 from tools.charts import Line, Panel, chart
+from tools.explorers.draw import Slider, digits, explorer
+
+STUDENT, TEACHER = np.array([2.0, 1.0, 0.1]), np.array([3.0, 0.5, -1.0])
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> float:
@@ -62,11 +65,10 @@ def kl_fit() -> str:
 
 def kl_temperature() -> str:
     """Length of the distillation gradient against the temperature, with and without the factor T²."""
-    student, teacher = np.array([2.0, 1.0, 0.1]), np.array([3.0, 0.5, -1.0])
     temperature = np.linspace(1, 10, 91)
 
     def gradient(T: float) -> np.ndarray:
-        return (softmax(student / T) - softmax(teacher / T)) / T
+        return (softmax(STUDENT / T) - softmax(TEACHER / T)) / T
 
     length = np.array([np.linalg.norm(gradient(T)) for T in temperature])
     return chart(
@@ -78,9 +80,58 @@ def kl_temperature() -> str:
     )
 
 
+def kl_softened() -> str:
+    """What a temperature makes of teacher and student, class by class, and the gradient between them."""
+    loss = lossref.CrossEntropyLoss(reduction="sum")
+
+    def probabilities(z: np.ndarray) -> np.ndarray:
+        return loss.grad(z, np.array(0)) + (np.arange(3) == 0)  # the gradient is p less the target
+
+    def gradient(T: float) -> np.ndarray:
+        return loss.grad(STUDENT / T, probabilities(TEACHER / T)) / T
+
+    def steps(heights: np.ndarray, name: str, name_at=(0, 0), pen="a", anchor="start") -> Line:
+        """One step a class."""
+        return Line(np.array([0.5, 1.5, 1.5, 2.5, 2.5, 3.5]), np.repeat(heights, 2), name, name_at, pen, anchor)
+
+    def live(T: float) -> list[list[Line]]:
+        return [
+            [steps(probabilities(TEACHER / T), "教师"), steps(probabilities(STUDENT / T), "学生", pen="b")],
+            [steps(T**2 * gradient(T), "梯度乘 T²"), steps(gradient(T), "不乘", pen="b")],
+        ]
+
+    def read(T: float) -> tuple[str, ...]:
+        apart = divergence(probabilities(TEACHER / T), probabilities(STUDENT / T))
+        length = np.linalg.norm(gradient(T))
+        sure = (probabilities(z / T).max() for z in (TEACHER, STUDENT))
+        return tuple(digits(x) for x in (*sure, apart, T**2 * apart, length, T**2 * length))
+
+    return explorer(
+        "kl-softened", "温度把教师和学生的分布摊平", "类别", (1, 2, 3),
+        [
+            Panel("概率", (0, 0.25, 0.5, 0.75, 1), [
+                steps(probabilities(TEACHER), "教师，T = 1", (1.55, 0.86), "a"),
+                steps(probabilities(STUDENT), "学生，T = 1", (1.55, 0.6), "b"),
+                steps(probabilities(TEACHER / 4), "教师，T = 4", (2.55, 0.31), "c"),
+            ]),
+            Panel("对学生 logit 的梯度", (-0.5, -0.25, 0, 0.25, 0.5), [
+                steps(gradient(1), "T = 1", (1.45, -0.2), "a", "end"),
+                steps(gradient(4), "T = 4，不乘", (1.55, -0.07), "b"),
+                steps(16 * gradient(4), "T = 4，乘 T²", (2.45, 0.28), "c", "end"),
+            ]),
+        ],
+        x_span=(0.5, 3.5),
+        sliders=[Slider("温度 T", (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0), 2.0)],
+        live=live,
+        columns=("教师的把握", "学生的把握", "KL", "乘 T²", "梯度的长度", "乘 T²"),
+        read=read,
+        says="T = {0}。最大的概率：教师 {1}，学生 {2}。KL 是 {3}，乘 T² 后 {4}；梯度的长度 {5}，乘 T² 后 {6}。",
+    )
+
+
 def softmax(a: np.ndarray) -> np.ndarray:
     e = np.exp(a - a.max())
     return e / e.sum()
 
 
-FIGURES = {"kl-binary": kl_binary, "kl-fit": kl_fit, "kl-temperature": kl_temperature}
+FIGURES = {"kl-binary": kl_binary, "kl-fit": kl_fit, "kl-temperature": kl_temperature, "kl-softened": kl_softened}
