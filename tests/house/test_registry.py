@@ -1,4 +1,4 @@
-"""One registry: losses, their torch modules, chapters, ties, navigation and the index are equal sets."""
+"""One registry: losses, their torch modules, chapters, ties, navigation, API reference and index are equal sets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import yaml
 
 import lossref
 from lossref.pagecheck.source import read_page
+from tools.api import MARKER as API_MARKER
+from tools.api import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "docs/losses").glob("*.md"))
@@ -51,6 +53,12 @@ def test_every_page_stands_in_the_navigation_once():
     assert len(listed) == len(set(listed))
     pages = {p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md")}
     assert pages - set(listed) == set()
+
+
+def test_every_loss_is_in_the_api_reference():
+    assert Source().losses == list(lossref.LOSSES)
+    assert "reference/api.md" in nav()
+    assert API_MARKER in (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
 
 
 def test_torch_has_the_same_losses():
