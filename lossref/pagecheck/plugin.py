@@ -5,8 +5,8 @@
     pytest --update-docs               rewrite the `#>` outputs that differ, and nothing else
     pytest --pagecheck-report          write what was checked, and how, for the site's page 验证报告
 
-Pages are README.md, the .md files under docs/ and the notebooks in docs/experiments/.  A failure is printed
-as `docs/losses/bce.md:LINE:COLUMN: …`.
+Pages are README.md, the .md files under docs/ and the notebooks in docs/experiments/; the examples in the package's
+docstrings are run as pages' snippets are.  A failure is printed as `docs/losses/bce.md:LINE:COLUMN: …`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 import pytest
 
 from lossref.pagecheck.checks import page_checks
+from lossref.pagecheck.docstrings import read_docstrings
 from lossref.pagecheck.limits import SECONDS, TimeLimit, run_check, time_limit
 from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import apply_updates
@@ -118,16 +119,24 @@ def all_pages(root: Path) -> list[Path]:
     return [path for path in files if is_page(path, root) and path.is_file()]
 
 
+def has_docstrings(path: Path, root: Path) -> bool:
+    """The modules of the package."""
+    return path.suffix == ".py" and path.is_relative_to(root / "lossref")
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if is_page(file_path, parent.config.rootpath):
         return PageFile.from_parent(parent, path=file_path)
+    if has_docstrings(file_path, parent.config.rootpath):
+        return DocstringFile.from_parent(parent, path=file_path)
     return None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A notebook named on the command line is a page, and no module of tests besides."""
-    if is_page(module_path, parent.config.rootpath):
+    """A notebook or module named on the command line is a page, and no module of tests besides."""
+    root = parent.config.rootpath
+    if is_page(module_path, root) or has_docstrings(module_path, root):
         return NoTests.from_parent(parent, path=module_path)
     return None
 
@@ -143,12 +152,9 @@ class PageFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         run = self.config.stash[RUN]
         shown = self.path.relative_to(run.root).as_posix()
-        run.collected.add(shown)
-        updates = run.updates.setdefault(self.path, {}) if run.updating else None
         try:
             with time_limit(3 * run.seconds, run.stderr):
-                page = read_page(self.path, run.root)
-                checks = page_checks(page, run.records(), run.cited, updates, prove=run.report is not None)
+                checks = self.checks(run, shown)
         except PageError as problem:
             checks = [_failing(problem)]
         except TimeLimit:
@@ -166,6 +172,21 @@ class PageFile(pytest.File):
             yield PageItem.from_parent(
                 self, name=name if seen[name] == 1 else f"{name} #{seen[name]}", check=check
             )
+
+
+    def checks(self, run: Run, shown: str) -> list[Check]:
+        run.collected.add(shown)
+        updates = run.updates.setdefault(self.path, {}) if run.updating else None
+        page = read_page(self.path, run.root)
+        return page_checks(page, run.records(), run.cited, updates, prove=run.report is not None)
+
+
+class DocstringFile(PageFile):
+    """A module; its items are the examples in its docstrings."""
+
+    def checks(self, run: Run, shown: str) -> list[Check]:
+        pages = read_docstrings(self.path, run.root)
+        return [check for page in pages for check in page_checks(page, {}, formulas=False)]
 
 
 def _failing(problem: PageError) -> Check:

@@ -20,9 +20,10 @@ import hashlib
 import io
 import operator
 import re
+import sys
 import tokenize
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -235,11 +236,12 @@ class Session:
             warnings.simplefilter("always")
             for category in _UNSEEN_WARNINGS:
                 warnings.simplefilter("ignore", category)
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()), _echo():
                 for statement in unit.tree.body:
-                    module = ast.Module([statement], [])
+                    tree = ast.Interactive([statement]) if self.page.interactive else ast.Module([statement], [])
+                    mode = "single" if self.page.interactive else "exec"
                     try:
-                        code = compile(module, self.page.path, "exec", self._future, dont_inherit=True)
+                        code = compile(tree, self.page.path, mode, self._future, dont_inherit=True)
                         self._future |= code.co_flags & _FUTURE
                         exec(code, self._names)
                     except KeyboardInterrupt:
@@ -252,6 +254,21 @@ class Session:
                         self._state.meet_new_modules()
         warned = tuple((w.category.__name__, str(w.message)) for w in caught)
         return Outcome(printed.getvalue(), warned, raised)
+
+
+@contextlib.contextmanager
+def _echo() -> Iterator[None]:
+    """At the prompt, an expression shows what it gives, and leaves nothing behind."""
+
+    def show(value: object) -> None:
+        if value is not None:
+            print(repr(value))
+
+    before, sys.displayhook = sys.displayhook, show
+    try:
+        yield
+    finally:
+        sys.displayhook = before
 
 
 def loaded_names(tree: ast.AST) -> set[str]:

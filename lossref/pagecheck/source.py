@@ -180,6 +180,8 @@ class NoDuplicates(yaml.SafeLoader):
 class Page:
     """A page, read.  Everything refers to `text` by offset; `at` turns an offset into a place in the file."""
 
+    interactive = False  # whether its code is shown as at the prompt, where an expression prints what it gives
+
     def __init__(self, path: str, text: str):
         self.path = path
         self.text = text

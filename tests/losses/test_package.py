@@ -1,6 +1,5 @@
 """The package as it is imported: NumPy only, cheap, lean in memory, documented by examples that run."""
 
-import doctest
 import importlib
 import inspect
 import subprocess
@@ -48,6 +47,9 @@ def test_peak_memory(name, dtype):
     if hasattr(loss, "ignore_index"):
         x = x.reshape(-1, 32)
         y = np.ones(len(x), np.int64)
+    elif name == "DistillationLoss":
+        x = x.reshape(-1, 32)
+        y = np.zeros_like(x)
     out = np.empty_like(x)
     loss.value_and_grad(x, y, out=out)
 
@@ -83,14 +85,9 @@ def test_docstring(name, thing):
 
 
 @pytest.mark.parametrize("name", list(lossref.LOSSES))
-def test_examples_run(name):
-    cls = lossref.LOSSES[name]
-    tests = [t for t in doctest.DocTestFinder().find(cls, name) if t.examples]
-    assert tests
-    for test in tests:
-        test.globs = {}
-        failed, attempted = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test)
-        assert attempted and not failed
+def test_has_examples(name):
+    """They are run by pagecheck, like the snippets of a page."""
+    assert inspect.getdoc(lossref.LOSSES[name]).count(">>>") >= 3
 
 
 def test_typed():
