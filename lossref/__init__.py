@@ -6,6 +6,7 @@ from ._base import Elementwise
 from ._classes import Classes
 from .bce import BCELoss, BCEWithLogitsLoss
 from .ce import CrossEntropyLoss, NLLLoss
+from .distillation import DistillationLoss
 from .focal import SigmoidFocalLoss, SoftmaxFocalLoss
 from .kl import KLDivLoss
 from .regression import HuberLoss, L1Loss, MSELoss, SmoothL1Loss
@@ -20,6 +21,7 @@ __all__ = [  # noqa: RUF022
     "CrossEntropyLoss",
     "NLLLoss",
     "KLDivLoss",
+    "DistillationLoss",
     "MSELoss",
     "L1Loss",
     "SmoothL1Loss",

@@ -227,6 +227,8 @@ class Classes(Loss):
         kind = self.denominator or (self.mean_over if hard else "samples")
         if kind == "samples":
             n = shape[0] * shape[2]
+        elif kind == "elements":
+            n = math.prod(shape)
         elif hard:
             kept = y[y != self.ignore_index]
             n = (

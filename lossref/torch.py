@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
         "lossref.torch needs PyTorch, which is not installed: pip install 'lossref[torch]'", name="torch"
     ) from error
 
-from . import bce, ce, focal, kl, regression
+from . import bce, ce, distillation, focal, kl, regression
 from ._classes import smooth
 from ._elementary import Distribution, Index, Logistic, Softmax
 from ._reduce import DENOMINATORS, denominator
@@ -307,6 +307,66 @@ def _target(y, a):
 
 PLAIN = (torch.Tensor, nn.Parameter)
 DTYPES = (torch.float16, torch.float32, torch.float64)
+class Distilled(torch.autograd.Function):
+    """The distillation loss of each row (``i`` = 0), and its gradient by ``x``, T (softmax(x/T) - softmax(y/T)) (1).
+
+    The gradient is a Function of its own, for its second derivative is plain and its value is not.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, y, T, i):
+        parts = distillation.DistillationLoss.parts(TORCH, T, x, y)
+        return parts.gradient() if i else parts.value().squeeze(-1)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.T, ctx.i = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @classmethod
+    def _along(cls, ctx, g, h):
+        """∂/∂x along g and ∂/∂y along h, where they are given. Those of the gradient are symmetric matrices."""
+        x, y = ctx.saved_tensors
+        if ctx.i:
+            return g if g is None else _covary(x / ctx.T, g), h if h is None else -_covary(y / ctx.T, h)
+        return (
+            g if g is None else g * cls.apply(x, y, ctx.T, 1),
+            h if h is None else -_covary(y / ctx.T, torch.where(y == -math.inf, 0, x - y)) * h,
+        )
+
+    @classmethod
+    def _backward(cls, ctx, g):
+        g = g if ctx.i else g.unsqueeze(-1)
+        return *cls._along(ctx, *(g if wanted else None for wanted in ctx.needs_input_grad[:2])), None, None
+
+    @staticmethod
+    def backward(ctx, g):
+        return Distilled._backward(ctx, g)
+
+
+class ForwardDistilled(Distilled):
+    """The same with forward-mode derivatives, which torch's compiler cannot trace."""
+
+    @staticmethod
+    def backward(ctx, g):
+        return ForwardDistilled._backward(ctx, g)
+
+    @staticmethod
+    def jvp(ctx, x_t, y_t, *_):
+        along = [a for a in ForwardDistilled._along(ctx, x_t, y_t) if a is not None]
+        tangent = sum(along[1:], along[0])
+        return tangent if ctx.i else tangent.sum(-1)
+
+
+def _covary(z, v):
+    """(diag p - ppᵀ) v for p = softmax(z)."""
+    p = z.softmax(-1)
+    return p * (v - (p * v).sum(-1, keepdim=True))
+
+
 
 
 class Loss(nn.Module):
@@ -594,6 +654,48 @@ class KLDivLoss(Elementwise):
 
 class MSELoss(Elementwise):
     """`lossref.MSELoss` 的 torch 模块：公式、取值和报错都相同。
+class DistillationLoss(Loss):
+    """`lossref.DistillationLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.DistillationLoss`。
+
+    对教师也可以求导（自蒸馏、互学习）；教师照例不学，用 `torch.no_grad()` 或 `detach()` 截断。
+    """
+
+    loss = distillation.DistillationLoss
+    denominators = loss.denominators
+
+    def __init__(self, temperature=1.0, *, reduction="mean", denominator=None):
+        super().__init__(None, reduction, denominator)
+        self.temperature = self.loss(temperature).temperature
+
+    def arguments(self):
+        return {"temperature": self.temperature}
+
+    def by_terms(self, input, target):
+        x, dtype = self._input(input)
+        if x.dim() == 0:
+            raise ValueError("input must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
+        if x.shape != target.shape or not target.is_floating_point():
+            raise (TypeError if x.shape == target.shape else ValueError)(
+                f"target must hold the teacher's logits (floats of the shape of input, {tuple(x.shape)}); "
+                f"got dtype {str(target.dtype).removeprefix('torch.')} and shape {tuple(target.shape)}"
+            )
+        y = target.to(x.dtype)
+        for name, logits in (("input", x), ("target", y)):
+            if self._look(logits) and (logits == math.inf).any():
+                raise ValueError(f"{name} must hold logits below inf; got inf")
+        axis = min(1, x.dim() - 1)
+        x, y = (logits.movedim(axis, -1) for logits in (x, y))
+        c, samples = x.shape[-1], x.shape[:-1]
+        term = Distilled if torch.compiler.is_compiling() else ForwardDistilled
+        value = term.apply(x.reshape(-1, c), y.reshape(-1, c), self.temperature, 0)
+        if self.reduction == "none":
+            return value.reshape(samples).to(dtype)
+        value = value.sum()
+        if self.reduction == "mean":
+            value = self._mean(value, math.prod(samples) * (c if self.denominator == "elements" else 1))
+        return value.to(dtype)
+
+
 
     构造参数同 `torch.nn.MSELoss`，另有关键字参数 `weight` 与 `denominator`。
     """
