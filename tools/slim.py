@@ -1,14 +1,14 @@
 """Makes a chart lighter for the page it is inlined in, without a change that could be seen.
 
 A curve is drawn from evenly spaced points. Where it is nearly straight most of them can go: what is left stays within a
-fifth of a pixel. What an explorer moves (`lr-live`) keeps all of its points.
+fifth of a pixel.
 """
 
 from __future__ import annotations
 
 import re
 
-CURVE = re.compile(r'(<polyline class="lr-(?:line|guide)"[^>]* points=")([^"]*)"')
+CURVE = re.compile(r'(<polyline class="lr-(?:line|guide)(?: lr-live)?"[^>]* points=")([^"]*)"')
 TOLERANCE = 0.15
 # What says nothing: round numbers' decimals, defaults, line ends between elements.
 SILENT = re.compile(r'(?<=\d)\.0(?=[",\s])| text-anchor="start"| stroke-dasharray=""|(?<=>)\n(?=<)')

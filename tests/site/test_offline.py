@@ -1,4 +1,4 @@
-"""The offline copy: unpacked, opened from disk, whole: formulas, figures, links and search."""
+"""The offline copy: unpacked, opened from disk, whole: formulas, figures, sliders, links and search."""
 
 import re
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 from tests.site.conftest import ROOT
 from tests.site.test_browser import BROKEN_FORMULAS
+from tests.site.test_explorers import EXPLORERS, SWEEP, assert_shows
 from tools.offline import NAME, main, pack
 
 
@@ -50,6 +51,15 @@ def test_chapter_is_whole(window, copy):
     assert window.evaluate(BROKEN_FORMULAS) == []
     assert window.locator("mjx-container").count() > 100
     assert window.locator("figure svg").first.bounding_box()["height"] > 100
+
+
+@pytest.mark.browser
+def test_sliders_move_their_curves(window, copy):
+    window.goto((copy / "losses/focal.html").as_uri())
+    shown = window.locator("figure.explorer").evaluate(SWEEP)
+    assert len({str(setting["panels"]) for setting in shown}) == len(shown)
+    for setting in shown:
+        assert_shows(setting, EXPLORERS["focal-loss"])
 
 
 @pytest.mark.browser
