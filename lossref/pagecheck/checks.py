@@ -29,11 +29,16 @@ def page_checks(
     # Numbers first: they bind names for the code below them.
     checks = number_checks(page, session, quoted, cited) + snippet_checks(page, session, updates)
     if formulas:
-        from lossref.pagecheck.formula import formula_checks
-
-        checks += formula_checks(page, prove)
-        if page.front.get("ties"):
-            from lossref.pagecheck.ties import tie_checks  # imports torch
-
-            checks += tie_checks(page)
+        checks += formula_and_tie_checks(page, prove)
     return sorted(checks, key=lambda check: (check.location.line, check.location.column))
+
+
+def formula_and_tie_checks(page: Page, prove: bool = False) -> list[Check]:
+    from lossref.pagecheck.formula import formula_checks
+
+    checks = formula_checks(page, prove)
+    if page.front.get("ties"):
+        from lossref.pagecheck.ties import tie_checks  # imports torch
+
+        checks += tie_checks(page)
+    return checks

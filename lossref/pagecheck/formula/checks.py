@@ -113,7 +113,7 @@ def _read_page(page: Page) -> tuple[Scope, list[_Formula]]:
 
 
 def stretches(page: Page) -> list[tuple[int, int, str, set[str]]]:
-    """The statements of the page's formulas: from, to, kind, and, side by side for a claim, the relations next to it."""
+    """The statements of the page's formulas: from, to, kind; a claim side by side, with the relations next to each."""
     found = []
     for formula in _read_all(page.maths, formula_scope(page)):
         for statement in formula.reading.statements if formula.reading else ():
@@ -272,9 +272,11 @@ class _Known:
                 found.append((Neg, Counter(node.value.factors)))
         return found
 
-    def held(self, node: Node) -> frozenset[str]:
-        """The decimals in an expression that are claimed somewhere on the page."""
-        return self.decimals.intersection(n.text for n in node.walk() if isinstance(n, Num))
+    def held(self, claim: Chain) -> frozenset[str]:
+        """The decimals in a claim of rounded numbers that are claimed somewhere else on the page."""
+        if "\\approx" not in claim.relations:
+            return frozenset()
+        return self.decimals.intersection(n.text for n in claim.walk() if isinstance(n, Num))
 
     def contains(self, node: Node) -> bool:
         if node in self.nodes:
@@ -398,8 +400,8 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: b
                 ),
                 statement,
                 lambda s=statement, c=conditions: (
-                    "claim", s.body, *c, loose, known.held(s.body), matter(scope, [s.body, *c])
-                ),  # fmt: skip
+                    "claim", s.body, tuple(c), loose, known.held(s.body), matter(scope, [s.body, *c])
+                ),
             )
         )
     for statement in mentioned:

@@ -1,0 +1,5 @@
+import sys
+
+from lossref.pagecheck.mutate.command import main
+
+sys.exit(main())
