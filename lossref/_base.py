@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _validate as validate
-from ._numpy import NUMPY
+from ._numpy import HARD, NUMPY
+from ._program import Program, Tape, accumulate
 from ._reduce import DENOMINATORS, denominator
 from ._tiles import sweep
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Result: TypeAlias = Array | Any  # an array or, where it is one number, a NumPy scalar, which has an array's methods
@@ -50,6 +54,7 @@ class Elementwise(Loss):
     target_range = (-np.inf, np.inf)
     names = ("x", "y")  # what errors call the arguments; lossref.torch has torch's names
     warns = True
+    knows_hard_labels = False  # the formula has a shorter form for labels 0 and 1, in the namespace HARD
     reductions: tuple[str, ...] = ("none", "mean", "sum")
     mean_over = "elements"  # what torch divides a mean by
 
@@ -103,46 +108,36 @@ class Elementwise(Loss):
 
         arguments = self.arguments()
         arrays = {k: v for k, v in arguments.items() if isinstance(v, np.ndarray)}
-        for name, a in {**arrays, "weight": self.weight}.items():
-            if a is not None:
-                validate.broadcastable(name, a, x_name, x.shape)
-        reads = [x, y, *arrays.values(), *([] if self.weight is None else [self.weight])]
+        weights = {} if self.weight is None else {"weight": self.weight}
+        for name, a in {**arrays, **weights}.items():
+            validate.broadcastable(name, a, x_name, x.shape)
 
         reduced = self.reduction != "none"
         scale = self._scale(x, y)
-
+        total = np.zeros(())
         values = np.empty(x.shape, x.dtype) if value and not reduced else None
         derivatives = None if derivative is None else validate.gradient_buffer(out, x.shape, x.dtype)
-        writes = [a for a in (values, derivatives) if a is not None]
-        total = 0.0
+
+        asked = (
+            tuple((k, v) for k, v in arguments.items() if k not in arrays), tuple(arrays), bool(weights), compute,
+            reduced and value, not reduced and value, derivative,
+        )  # fmt: skip
+        fixed = [np.array(scale, compute)] + ([total] if reduced and value else [])
+        scratch: dict[bool, dict] = {True: {}, False: {}}
 
         def step(*tiles):
-            nonlocal total
-            x, y, *rest = tiles
-            validate.within(x_name, x, *self.input_range)
-            validate.within(y_name, y, *self.target_range)
-            local = dict(arguments)
-            for name in arrays:
-                local[name] = rest.pop(0)
-            weight = None if self.weight is None else rest.pop(0)
-            parts = self.formula(NUMPY, x, y, **local)
-            if value:
-                v = parts.value()
-                v = v if weight is None else v * weight
-            if derivative:
-                d = getattr(parts, derivative)()
-                d = d if weight is None else d * weight
-            # written last: out may be x itself
-            if value and reduced:
-                total += np.sum(v, dtype=np.float64)
-            elif value:
-                rest.pop(0)[...] = v
-            if derivative:
-                np.multiply(d, scale, out=rest.pop(0))
+            validate.within(x_name, tiles[0], *self.input_range)
+            hard = self.knows_hard_labels and validate.hard(tiles[1])
+            if not hard:
+                validate.within(y_name, tiles[1], *self.target_range)
+            program = _program(self.formula, HARD if hard else NUMPY, *asked)
+            program(*tiles[:inputs], *fixed, *tiles[inputs:], scratch=scratch[hard])
 
+        reads = [x, y, *arrays.values(), *weights.values()]
+        inputs = len(reads)
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             if x.size:
-                sweep(step, reads, writes, compute)
+                sweep(step, reads, [a for a in (values, derivatives) if a is not None], compute)
             result = None
             if value:
                 result = x.dtype.type(total * scale) if values is None else values[()]
@@ -159,3 +154,20 @@ class Elementwise(Loss):
                 warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
             return np.nan
         return 1.0 / float(n)
+
+
+@lru_cache(maxsize=256)
+def _program(formula, m, numbers, arrays, weighted, dtype, total, values, derivative) -> Program:
+    """The tiles: x, y, the arrays, the weight, and the scale of derivatives; then the total, values, derivatives."""
+    tape = Tape()
+    x, y = tape.given(dtype), tape.given(dtype)
+    parts = formula(m, x, y, **dict(numbers), **{name: tape.given(dtype) for name in arrays})
+    weight = tape.given(dtype) if weighted else None
+    scale = tape.given(dtype)
+    if total or values:
+        v = parts.value()
+        tape.end(accumulate if total else np.positive, v if weight is None else v * weight)
+    if derivative:  # written last: out may be x itself
+        d = getattr(parts, derivative)()
+        tape.end(np.multiply, d if weight is None else d * weight, scale)
+    return tape.program()

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _validate as validate
 from ._base import Array, Loss, Parts, Result
 from ._elementary import Distribution, Index
 from ._numpy import NUMPY
 from ._tiles import rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 def parts(m, formula, x, target, scale=1.0) -> Parts:

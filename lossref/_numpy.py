@@ -7,20 +7,36 @@ import math
 import numpy as np
 
 from ._elementary import Logistic, Softmax
+from ._program import whole
 
 
 class Numpy:
+    hard = False  # whether labels are known to be 0 or 1
+
     abs = staticmethod(np.abs)
     exp = staticmethod(np.exp)
     expm1 = staticmethod(np.expm1)
     log = staticmethod(np.log)
     log1p = staticmethod(np.log1p)
-    where = staticmethod(np.where)
     minimum = staticmethod(np.minimum)
     maximum = staticmethod(np.maximum)
 
     sign = staticmethod(np.sign)
-    clip = staticmethod(np.clip)
+
+    @staticmethod
+    def clip(x, low, high):
+        return np.minimum(np.maximum(x, low), high)
+
+    @staticmethod
+    @whole
+    def where(condition, x, y, out=None):
+        """np.where, for conditions that are mostly false."""
+        if out is None:
+            return np.where(condition, x, y)
+        np.copyto(out, y)
+        if condition.any():
+            np.copyto(out, x, where=condition)
+        return out
 
     @staticmethod
     def total(a):
@@ -36,11 +52,12 @@ class Numpy:
         return np.maximum(x, flag)
 
     @staticmethod
-    def times(x, y):
+    @whole
+    def times(x, y, out=None):
         """x y with 0 times ±inf = 0."""
-        product = x * y
+        product = np.multiply(x, y, out=out)
         if np.isnan(np.min(product, initial=0.0)):
-            product = np.where((x == 0) & np.isinf(y), 0, product)
+            np.copyto(product, 0, where=(x == 0) & np.isinf(y))
         return product
 
     @staticmethod
@@ -141,3 +158,12 @@ class Numpy:
 
 
 NUMPY = Numpy()
+
+
+class Hard(Numpy):
+    """For tiles whose labels are all 0 or 1: where a loss is then a function of one margin, its formula says so."""
+
+    hard = True
+
+
+HARD = Hard()

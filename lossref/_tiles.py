@@ -13,7 +13,7 @@ import numpy as np
 
 # Elements per tile: small enough that a dozen temporaries stay in a core's share of the cache,
 # large enough that the interpreter's cost per tile (about 30 µs) is lost in the arithmetic.
-TILE = 32768
+TILE = 65536
 
 # glibc gives the top of the heap back whenever 128 KiB of it are free, and every temporary of a tile would be
 # faulted in anew (up to 7 times slower). Freeing one mapped block, never touched, lifts that limit to twice its size.
@@ -29,15 +29,26 @@ def sweep(
 ) -> None:
     """Call ``step(*read_tiles, *write_tiles)`` until every element was visited once.
 
-    ``reads`` are broadcast against each other; tiles are one-dimensional and of dtype ``compute``.
+    ``reads`` are broadcast against each other. Tiles that are read are of dtype ``compute``; those that are written
+    may be of the dtype of their array.
     """
     if all(a.size <= tile for a in (*reads, *writes)):
         # it all fits: no iterator, whose set-up would dominate
-        buffers = [w if w.dtype == compute else np.empty(w.shape, compute) for w in writes]
-        step(*(r.astype(compute, copy=False) for r in reads), *buffers)
-        for w, buffer in zip(writes, buffers, strict=True):
-            if buffer is not w:
-                w[...] = buffer
+        step(*(r if r.dtype == compute else r.astype(compute) for r in reads), *writes)
+        return
+    shape, apart = reads[0].shape, not any(np.may_share_memory(r, w) and r is not w for r in reads for w in writes)
+    if apart and all(a.shape == shape and a.flags.c_contiguous for a in (*reads, *writes)):
+        # slices of the arrays themselves
+        flat = [a.reshape(-1) for a in (*reads, *writes)]
+        casts = [None if r.dtype == compute else np.empty(tile, compute) for r in reads] + [None] * len(writes)
+        for start in range(0, flat[0].size, tile):
+            tiles = [a[start : start + tile] for a in flat]
+            for i, buffer in enumerate(casts):
+                if buffer is not None:
+                    buffer = buffer[: tiles[i].size]
+                    np.copyto(buffer, tiles[i], casting="unsafe")
+                    tiles[i] = buffer
+            step(*tiles)
         return
     tiles = np.nditer(  # type: ignore[call-overload]  # flags multiplied are no longer literals to a type checker
         [*reads, *writes],

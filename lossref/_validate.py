@@ -67,6 +67,11 @@ def within(name: str, tile, low: float, high: float) -> None:
         raise ValueError(f"{name} must be {wanted}; got {bad.flat[0]:.9g}")
 
 
+def hard(labels: np.ndarray) -> bool:
+    """Whether all are 0 or 1."""
+    return bool((labels * labels == labels).all()) and not np.isinf(labels.max())
+
+
 def gradient_buffer(out, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if out is None:
         return np.empty(shape, dtype)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from . import _validate as validate
 from ._base import Elementwise, Parts
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 class BCELoss(Elementwise):
@@ -45,9 +48,19 @@ class BCELoss(Elementwise):
 
     input_range = (0.0, 1.0)
     target_range = (0.0, 1.0)
+    knows_hard_labels = True
 
     @staticmethod
     def formula(m, p, y):
+        if m.hard:
+            n = 1 - y
+            s, right = y - n, m.abs(n - p)  # the probability of what is true: p or 1 - p
+            lost = (n + s * right) - p  # what rounding took from 1 - p
+            return Parts(
+                value=lambda: 0 - (m.log(right) + m.ratio(lost, right)),
+                gradient=lambda: -s / right,
+                hessian=lambda: 1 / right / right,
+            )
         return Parts(
             value=lambda: (
                 0 - (m.xlogy(y, p) + m.xlog1my(1 - y, p))
@@ -95,6 +108,7 @@ class BCEWithLogitsLoss(Elementwise):
     """
 
     target_range = (0.0, 1.0)
+    knows_hard_labels = True
 
     def __init__(
         self, weight: ArrayLike | None = None, *, reduction: str = "mean", pos_weight: ArrayLike | None = None,
@@ -108,6 +122,15 @@ class BCEWithLogitsLoss(Elementwise):
 
     @staticmethod
     def formula(m, z, y, pos_weight):
+        if m.hard:
+            t = 1 - 2 * y
+            s = m.logistic(t * z)  # of the margin: how far z is on the wrong side
+            c = 1 if pos_weight is None else pos_weight * y + (1 - y)
+            return Parts(
+                value=lambda: c * s.softplus,
+                gradient=lambda: c * t * s.p,
+                hessian=lambda: c * s.p * s.q,
+            )
         s = m.logistic(z)
         a, b = (y if pos_weight is None else pos_weight * y), 1 - y  # the weights of the two classes
         return Parts(

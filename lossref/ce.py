@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from ._base import Parts
 from ._classes import Classes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 class CrossEntropyLoss(Classes):

@@ -9,14 +9,16 @@ half a variance for T → ∞. An error in D that all classes share cancels, as 
 from __future__ import annotations
 
 import math
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from . import _validate as validate
 from ._base import Parts, Result
 from ._classes import Classes
 from ._elementary import _spread as spread
 from ._elementary import lazy
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 class DistillationLoss(Classes):

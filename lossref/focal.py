@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _validate as validate
 from ._base import Elementwise, Parts
 from ._classes import Classes
 from ._elementary import positive
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 class SigmoidFocalLoss(Elementwise):
@@ -49,6 +53,7 @@ class SigmoidFocalLoss(Elementwise):
     """
 
     target_range = (0.0, 1.0)
+    knows_hard_labels = True
 
     def __init__(
         self, alpha: float | None = 0.25, gamma: float = 2.0, *, weight: ArrayLike | None = None,
@@ -63,6 +68,15 @@ class SigmoidFocalLoss(Elementwise):
 
     @staticmethod
     def formula(m, z, y, alpha, gamma):
+        if m.hard:
+            t = 1 - 2 * y
+            s = m.logistic(t * z)  # of the margin: how far z is on the wrong side
+            h = s.p**gamma if alpha is None else s.p**gamma * (alpha * y + (1 - alpha) * (1 - y))
+            return Parts(
+                value=lambda: h * s.softplus,
+                gradient=lambda: t * h * (s.p + gamma * s.q * s.softplus),
+                hessian=lambda: h * s.q * (s.p + gamma * (2 * s.p + (gamma * s.q - s.p) * s.softplus)),
+            )
         s = m.logistic(z)
         n = 1 - y
         wrong = n * s.p + y * s.q  # 1 - p_t

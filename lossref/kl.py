@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from ._base import Elementwise, Parts
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 class KLDivLoss(Elementwise):

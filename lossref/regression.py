@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from . import _validate as validate
 from ._base import Elementwise, Parts
 from ._elementary import positive
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike  # not cheap to import
 
 
 class MSELoss(Elementwise):

@@ -34,6 +34,8 @@ from ._validate import number, one_of
 class Torch:
     """The namespace ``m`` in which a formula is evaluated on tensors."""
 
+    hard = False  # labels are not looked at
+
     abs = staticmethod(torch.abs)
     exp = staticmethod(torch.exp)
     expm1 = staticmethod(torch.expm1)
@@ -305,8 +307,6 @@ def _target(y, a):
     return Distribution(TORCH, a) if y is None else Index(TORCH, y, a)
 
 
-PLAIN = (torch.Tensor, nn.Parameter)
-DTYPES = (torch.float16, torch.float32, torch.float64)
 class Distilled(torch.autograd.Function):
     """The distillation loss of each row (``i`` = 0), and its gradient by ``x``, T (softmax(x/T) - softmax(y/T)) (1).
 
@@ -367,6 +367,8 @@ def _covary(z, v):
     return p * (v - (p * v).sum(-1, keepdim=True))
 
 
+PLAIN = (torch.Tensor, nn.Parameter)
+DTYPES = (torch.float16, torch.float32, torch.float64)
 
 
 class Loss(nn.Module):
@@ -652,8 +654,6 @@ class KLDivLoss(Elementwise):
         return {"log_target": self.log_target}
 
 
-class MSELoss(Elementwise):
-    """`lossref.MSELoss` 的 torch 模块：公式、取值和报错都相同。
 class DistillationLoss(Loss):
     """`lossref.DistillationLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.DistillationLoss`。
 
@@ -696,6 +696,8 @@ class DistillationLoss(Loss):
         return value.to(dtype)
 
 
+class MSELoss(Elementwise):
+    """`lossref.MSELoss` 的 torch 模块：公式、取值和报错都相同。
 
     构造参数同 `torch.nn.MSELoss`，另有关键字参数 `weight` 与 `denominator`。
     """
