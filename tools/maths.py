@@ -83,6 +83,7 @@ class _Typeset(Postprocessor):
         )
 
     def _svg(self, piece: Piece) -> str:
+        # The height is a style: Material's style sheet would overrule an attribute.
         # Where MathJax allows a line break in running text it puts a space of the right width, in a font of its own.
         # Here the space has no width (see the stylesheet), and the width becomes a margin.
         margin = f";margin-left:{_em(piece.gap)}" if piece.gap else ""
@@ -91,7 +92,7 @@ class _Typeset(Postprocessor):
         box = "" if piece.width is None else f' viewBox="0 -{piece.above} 1 {height}" preserveAspectRatio="xMinYMid"'
         name = self.drawings.setdefault(piece.drawing, f"math-{len(self.drawings) + 1}")
         return (
-            f'<svg aria-hidden="true" style="vertical-align:{lowered}{margin}" height="{_em(height)}"{box} '
+            f'<svg aria-hidden="true" style="height:{_em(height)};vertical-align:{lowered}{margin}"{box} '
             f'width="{_em(piece.width)}"><use xlink:href="#{name}"/></svg>'
         )
 

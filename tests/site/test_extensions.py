@@ -92,8 +92,8 @@ def test_short_formula_stays_in_one_piece_and_a_long_one_may_break():
 
 def boxes(html):
     """Height, depth and width of each piece, in em."""
-    found = re.findall(r'vertical-align:(\S+?)em[;"].*?height="(\S+?)em".*? width="(\S+?)em"', html)
-    return [(float(height) + float(low), -float(low), float(width)) for low, height, width in found]
+    found = re.findall(r'height:(\S+?)em;vertical-align:(\S+?)em[;"].*? width="(\S+?)em"', html)
+    return [(float(height) + float(low), -float(low), float(width)) for height, low, width in found]
 
 
 def test_boxes_are_those_of_the_font():
