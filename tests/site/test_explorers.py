@@ -450,7 +450,8 @@ def test_without_scripts_and_in_print_it_is_the_still_figure(where, visit, name)
 def test_table_holds_every_setting(site, where, name):
     text = (site / where[name] / "index.html").read_text(encoding="utf-8")
     part = parts_of(text, name)
-    rows = [re.findall("<td>(.*?)</td>", row) for row in re.search("<tbody>(.*?)</tbody>", part)[1].split("<tr>")[1:]]
+    body = re.search("<tbody>(.*?)</tbody>", part)[1]
+    rows = [re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("</tr>")[:-1]]
     for cells in rows:
         stops = [value_of(cell) for cell in cells[: part.count("<input")]]
         true = [float(n) for n in EXPLORERS[name].numbers(*map(as_argument, stops))]

@@ -97,7 +97,7 @@ def kl_softened() -> str:
     def live(T: float) -> list[list[Line]]:
         return [
             [steps(probabilities(TEACHER / T), "教师"), steps(probabilities(STUDENT / T), "学生", pen="b")],
-            [steps(T**2 * gradient(T), "梯度乘 T²"), steps(gradient(T), "不乘", pen="b")],
+            [steps(T**2 * gradient(T), "梯度乘 T²"), steps(gradient(T), "梯度不乘", pen="b")],
         ]
 
     def read(T: float) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def kl_softened() -> str:
         x_span=(0.5, 3.5),
         sliders=[Slider("温度 T", (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0), 2.0)],
         live=live,
-        columns=("教师的把握", "学生的把握", "KL", "乘 T²", "梯度的长度", "乘 T²"),
+        columns=("教师的最大概率", "学生的最大概率", "KL", "KL 乘 T²", "梯度的长度", "长度乘 T²"),
         read=read,
         says="T = {0}。最大的概率：教师 {1}，学生 {2}。KL 是 {3}，乘 T² 后 {4}；梯度的长度 {5}，乘 T² 后 {6}。",
     )

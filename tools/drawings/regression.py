@@ -103,7 +103,7 @@ def mse_sigmoid() -> str:
             Slider("标签 y", (0.0, 1.0), 1.0),
         ],
         live=live,
-        columns=("交叉熵", "梯度", "曲率", "平方误差", "梯度", "曲率"),
+        columns=tuple(f"{of}的{what}" for of in ("交叉熵", "平方误差") for what in ("损失", "梯度", "曲率")),
         read=read,
         says="z = {0}，y = {1}。交叉熵：损失 {2}，梯度 {3}，曲率 {4}；平方误差：损失 {5}，梯度 {6}，曲率 {7}。",
     )
@@ -143,7 +143,7 @@ def huber_family() -> str:
         ],
         sliders=[Slider("Huber 的阈值 δ", tuple(np.arange(0.25, 3.25, 0.25)), 1.0)],
         live=live,
-        columns=("残差 1 的损失", "梯度", "残差 3 的损失", "梯度"),
+        columns=("残差 1 的损失", "残差 1 的梯度", "残差 3 的损失", "残差 3 的梯度"),
         read=read,
         says="δ = {0}。残差是 1 时，Huber 的损失 {1}，梯度 {2}；残差是 3 时，损失 {3}，梯度 {4}。",
     )
@@ -211,7 +211,7 @@ def huber_beta() -> str:
         ],
         sliders=[Slider("阈值 β = δ", tuple(np.arange(0.25, 2.75, 0.25)), 1.0)],
         live=live,
-        columns=("平滑 L1 在 3 处", "外侧斜率", "中间曲率", "Huber 在 3 处", "外侧斜率", "中间曲率"),
+        columns=tuple(f"{of}{what}" for of in ("平滑 L1 ", "Huber ") for what in ("在 3 处", "外侧斜率", "中间曲率")),
         read=read,
         says="阈值 {0}。平滑 L1：残差 3 的损失 {1}，外侧的斜率 {2}，中间的曲率 {3}；"
              "Huber：损失 {4}，斜率 {5}，曲率 {6}。",

@@ -68,8 +68,15 @@ def _legend(entries: list[list[str]]) -> str:
 
 def _table(data: dict, rows: list[list[str]]) -> str:
     names = [slider["name"] for slider in data["sliders"]]
+
+    def cells(row: list[str]) -> str:
+        settings, numbers = row[: len(names)], row[len(names) :]
+        return "".join(f'<th scope="row">{escape(cell)}</th>' for cell in settings) + "".join(
+            f"<td>{escape(cell)}</td>" for cell in numbers
+        )
+
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*names, *data["columns"]))
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(f"<tr>{cells(row)}</tr>" for row in rows)
     return (
         '<details class="explorer-data"><summary>数据表</summary>'
         f'<div class="explorer-table" tabindex="0" role="region" aria-label="数据表：{escape(data["title"])}">'
