@@ -35,7 +35,7 @@ def build_offline(folder: Path) -> None:
     config.theme["features"] = [name for name in config.theme["features"] if not name.startswith("navigation.instant")]
     build(config)
     shutil.copyfile(SHIM, folder / SHIM_ADDRESS)
-    for leftover in ("404.html", "sitemap.xml", "sitemap.xml.gz"):
+    for leftover in ("404.html", "sitemap.xml", "sitemap.xml.gz", "feed.xml"):
         (folder / leftover).unlink(missing_ok=True)
 
 
