@@ -115,6 +115,16 @@ DIFFERENCES = [
         "lossref.KLDivLoss(reduction='sum')(f32([[-1, -1]]), [0.5, 0.5])", "ValueError",
     ),
     Difference(
+        "DistillationLoss", "学生与教师屏蔽了同一类，logit 是 −inf：用 kl_div 写的得 NaN，0·(−inf) 应按 0 计",
+        "recipe([[1.0, float('-inf'), 2.0]], [[0.5, float('-inf'), 2.5]], 2.0)", "nan",
+        "lossref.DistillationLoss(2.0)(f32([[1, -np.inf, 2]]), f32([[0.5, -np.inf, 2.5]]))", "0.105378",
+    ),
+    Difference(
+        "DistillationLoss", "温度 10000，float32，真值 0.390021：用 kl_div 写的，误差被温度的平方放大到 0.1 以上",
+        "abs(recipe([[2.0, 1.0, 0.1]], [[3.0, 0.5, -1.0]], 1e4) - 0.39) > 0.1", "1",
+        "lossref.DistillationLoss(1e4)(f32([[2, 1, 0.1]]), f32([[3, 0.5, -1]]))", "0.390021",
+    ),
+    Difference(
         "MSELoss", "形状 (4, 1) 对 (4,)：torch 警告后广播成 4×4",
         "F.mse_loss(torch.arange(4.0)[:, None], torch.arange(4.0))", "2.5",
         "lossref.MSELoss()(np.arange(4.0)[:, None], np.arange(4.0))", "ValueError",

@@ -26,6 +26,12 @@ def torchvision_focal(x, y, gamma=0.5):
     return (entropy * (1 - (p * y + (1 - p) * (1 - y))) ** gamma).mean()
 
 
+def recipe(x, y, T):
+    """Distillation as it is usually written."""
+    log_q, p = F.log_softmax(t(x) / T, 1), F.softmax(t(y) / T, 1)
+    return F.kl_div(log_q, p, reduction="batchmean") * T * T
+
+
 NAMESPACE = dict(
     np=np,
     torch=torch,
@@ -34,6 +40,7 @@ NAMESPACE = dict(
     t=t,
     tgrad=tgrad,
     torchvision_focal=torchvision_focal,
+    recipe=recipe,
     f32=np.float32,
 )
 

@@ -12,9 +12,9 @@ QUERIES = {
         "预测减真值", "阈值用错",
     ],
     "losses/kl/": [
-        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "知识蒸馏", "batchmean", "反向 KL", "吉布斯不等式", "蒸馏温度",
-        "忘了截断教师的梯度",
+        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "反向 KL", "吉布斯不等式", "忘了截断教师的梯度",
     ],
+    "losses/distillation/": ["知识蒸馏", "蒸馏温度", "DistillationLoss", "distillation", "暗知识", "教师"],
     "losses/mse/": ["均方误差", "MSE", "MSELoss", "mse损失", "loss 是 nan", "平方误差", "均方根误差", "二分之一"],
     "losses/cross-entropy/": [
         "交叉熵", "CrossEntropyLoss", "cross entropy", "label_smoothing", "标签平滑", "ignore_index", "类别权重",
