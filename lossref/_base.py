@@ -6,6 +6,7 @@ first and second derivative with respect to ``x``, each behind a ``lambda`` so t
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Result: TypeAlias = Array | Any  # an array or, where it is one number, a NumPy scalar, which has an array's methods
+
+
+SINGLE = np.dtype(np.float32)
 
 
 class Parts(NamedTuple):
@@ -80,7 +84,7 @@ class Elementwise(Loss):
         """损失。`x`、`y` 是形状相同的数组、标量或列表；`reduction="none"` 时返回 `x` 的形状，否则返回标量。
 
         结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出。
-        空批次：`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`；权重之和为 0 而又除以它时同样。
+        空批次：`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`；权重之和为 0 而又除以它时同样，梯度是 0。
         """
         return self._evaluate(x, y, value=True)[0]
 
@@ -104,7 +108,7 @@ class Elementwise(Loss):
         x = validate.floating(x_name, x)
         y = validate.numeric(y_name, y)
         validate.same_shape(y_name, y, x_name, x.shape)
-        compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
+        compute = SINGLE if x.dtype == np.float16 else x.dtype  # half precision is computed in single
 
         arguments = self.arguments()
         arrays = {k: v for k, v in arguments.items() if isinstance(v, np.ndarray)}
@@ -122,7 +126,8 @@ class Elementwise(Loss):
             tuple((k, v) for k, v in arguments.items() if k not in arrays), tuple(arrays), bool(weights), compute,
             reduced and value, not reduced and value, derivative,
         )  # fmt: skip
-        fixed = [np.array(scale, compute)] + ([total] if reduced and value else [])
+        pull = 0.0 if math.isnan(scale) else scale  # the mean over nothing is nan, and pulls at nothing
+        fixed = [np.array(pull, compute)] + ([total] if reduced and value else [])
         scratch: dict[bool, dict] = {True: {}, False: {}}
 
         def step(*tiles):

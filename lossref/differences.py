@@ -130,6 +130,11 @@ DIFFERENCES = [
         "lossref.MSELoss()(np.arange(4.0)[:, None], np.arange(4.0))", "ValueError",
     ),
     Difference(
+        "MSELoss", "权重之和为 0 时均值的梯度：没有样本，就没有梯度",
+        "tgrad(lambda x, y: F.mse_loss(x, y, weight=t([0.0, 0.0])), [2.0, 1.0], t([0.0, 0.0]))", "nan, nan",
+        "lossref.torch.MSELoss(weight=t([0.0, 0.0])).on_numpy().grad(f32([2, 1]), [0, 0])", "0, 0",
+    ),
+    Difference(
         "MSELoss", "float16、残差 300：torch 的平方在求均值之前就溢出",
         "F.mse_loss(torch.tensor([300.0, 0, 0, 0], dtype=torch.half), torch.zeros(4, dtype=torch.half))", "inf",
         "lossref.MSELoss()(np.array([300, 0, 0, 0], np.float16), [0, 0, 0, 0])", "22496",
