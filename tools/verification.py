@@ -1,9 +1,10 @@
 """Markdown extension: what was checked, shown to the reader.
 
 `python run.py test --pagecheck-report` leaves a report in .cache/. Where it is present, the marker
-`<!-- verification -->` becomes the report's tables, and every display formula that the report knows,
-letter by letter, gets a small mark that says how it was checked and leads to its list. A formula changed
-since has no mark. Without a report the marker says how to make one. Nothing here checks anything.
+`<!-- verification -->` becomes the report's tables. Everything the report knows, letter by letter, leads to
+its row there: a display formula by a small mark that says how it was checked, an inline formula that claims
+something and a number by being a link, hardly to be seen. What changed since has no mark. Without a report
+the marker says how to make one. Nothing here checks anything.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / ".cache" / "pagecheck.json"
 MARKER = "<!-- verification -->"
 PAGE = "reference/verification.md"
+# Of a page's mutants that nothing noticed: why each may live.
+REASONS = {"equivalent": "等价", "code": "输出不变", "mention": "不作断言", "refuted": "仍不相等"}
 KINDS = {"formula": "公式", "number": "数字", "snippet": "代码", "tie": "与代码相连"}
-DISPLAY = re.compile(
-    r'<mjx-container class="math" display data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL
-)
+DISPLAY = re.compile(r'<mjx-container class="math" display data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL)
+INLINE = re.compile(r'<mjx-container class="math(?: wide)?" data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL)
+# No link inside another one, none in a heading (the table of contents repeats it) or a summary (it folds).
+UNLINKED = re.compile(r"(<(?P<tag>a|h[1-6]|summary|title)\b.*?</(?P=tag)>)", re.DOTALL)
 TITLE = re.compile(r"^title:\s*(.+?)\s*$", re.MULTILINE)
 
 MISSING = """\
@@ -53,6 +57,11 @@ def anchor(page: str) -> str:
     return page.removeprefix("docs/").removesuffix(".md").removesuffix(".py").replace("/", "-").lower()
 
 
+def place_of(page: str, line: int) -> str:
+    """Where the checks of a line stand there."""
+    return f"{anchor(page)}-{line}"
+
+
 # ---- the tables --------------------------------------------------------------------------------
 
 
@@ -70,28 +79,52 @@ def tables(report: dict) -> str:
         lines.append(f"| [{_title(page)}](#{anchor(page)}) | " + " | ".join(map(str, row)) + " |")
     totals = [sum(column) for column in zip(*rows.values(), strict=True)]
     lines.append("| **合计** | " + " | ".join(f"**{n}**" for n in totals) + " |")
-    exempt = [
-        (page, check)
-        for page, checks in pages.items()
-        for check in checks
-        if check["label"].startswith("豁免")
-    ]
+    lines += _mutants(report.get("mutants", []))
+    exempt = [(page, check) for page, checks in pages.items() for check in checks if check["label"].startswith("豁免")]
     if exempt:
         lines += ["", "### 豁免及理由", ""]
-        lines += [
-            f"- {_title(page)}，第 {c['line']} 行：{c['label'].partition('：')[2]}" for page, c in exempt
-        ]
+        lines += [f"- {_title(page)}，第 {c['line']} 行：{c['label'].partition('：')[2]}" for page, c in exempt]
     lines += ["", "### 引用的数字与文献", ""]
     lines += [f"- {html.escape(q['cite'])}（{html.escape(q['source'])}）" for q in report["quoted"].values()]
     lines += ["", "## 逐页清单", ""]
     for page, checks in pages.items():
         lines += [f"### {_title(page)} {{ #{anchor(page)} }}", "", f'??? note "{len(checks)} 项检查"', ""]
         lines += ["    | 行 | 种类 | 结果 | 内容 |", "    |---:|---|---|---|"]
+        before = None
         for c in checks:
             kind = KINDS.get(c["kind"], c["kind"])
-            lines.append(f"    | {c['line']} | {kind} | {_plain(c['label'])} | {_code(c['name'])} |")
+            place = c["line"] if c["line"] == before else f'<a id="{place_of(page, c["line"])}"></a>{c["line"]}'
+            before = c["line"]
+            lines.append(f"    | {place} | {kind} | {_plain(c['label'])} | {_code(c['name'])} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _mutants(pages: list[dict]) -> list[str]:
+    """What became of errors put in on purpose: the last run, and what has changed since."""
+    lines = ["", "### 放进去的错误", ""]
+    if not pages:
+        return [*lines, "还没有整体跑过：`python -m lossref.pagecheck.mutate --jobs 4`。"]
+    lines += ["| 页面或文件 | 放入 | 发现 | 不必发现 | 没有发现 | 日期 |", "|---|---:|---:|---|---:|---|"]
+    totals = Counter()
+    for page in sorted(pages, key=lambda p: (p["path"].startswith("lossref/"), p["path"])):
+        reasons = page["reasons"]
+        excused = "、".join(f"{name} {reasons[key]}" for key, name in REASONS.items() if reasons.get(key))
+        since = "页面" if page["path"].endswith(".md") else "文件"
+        stale = since if not page["fresh"] else "" if page["same_checker"] else "检查程序"
+        changed = f"，此后{stale}改过" if stale else ""
+        name = f"`{page['path']}`" if page["path"].startswith("lossref/") else _title(page["path"])
+        survived = reasons.get("survived", 0)
+        lines.append(
+            f"| {name} | {page['tried']} | {page['killed']} | {excused or '—'} | {survived} | {page['date']}{changed} |"
+        )
+        totals.update(tried=page["tried"], killed=page["killed"], survived=survived)
+    excused = totals["tried"] - totals["killed"] - totals["survived"]
+    numbers = [f"**{n}**" for n in (totals["tried"], totals["killed"], excused, totals["survived"])]
+    lines.append(f"| **合计** | {' | '.join(numbers)} | |")
+    seeds = "、".join(sorted({str(page["seed"]) for page in pages}))
+    prints = "、".join(sorted({page["checker"] for page in pages}))
+    return [*lines, "", f"随机种子 {seeds}；检查程序与损失代码的指纹 `{prints}`。没有列出的页面还没有整体跑过。"]
 
 
 def _row(checks: list[dict]) -> list[int]:
@@ -138,33 +171,103 @@ def labels(report: dict, page: str) -> dict[str, str]:
     return found
 
 
+def _place(md: Markdown) -> tuple[str, str] | None:
+    """The page that is being built, and the address of the report as seen from it; None outside MkDocs."""
+    if "relpath" not in md.treeprocessors:
+        return None
+    file = md.treeprocessors["relpath"].file
+    return "docs/" + file.src_uri, relpath(PAGE.removesuffix(".md"), file.url or ".") + "/#"
+
+
+class _Numbers(Preprocessor):
+    """Make the numbers that the report knows links, as long as their claims still stand behind them."""
+
+    def run(self, lines: list[str]) -> list[str]:
+        report, place = load(), _place(self.md)
+        if report is None or place is None:
+            return lines
+        page, target = place
+        text, at = "\n".join(lines), 0
+        for check in report["pages"].get(page, {"checks": []})["checks"]:
+            if check["kind"] != "number" or check["label"] not in ("计算", "输入", "引用"):
+                continue
+            found = text.find(check.get("tex") or "\0", at)
+            if found < 0:
+                continue
+            at = found + len(check["tex"])
+            start, end = _whole(text, found)
+            if end and _may_link(text, start):
+                link = f'<a class="k" href="{target}{place_of(page, check["line"])}">{text[start:end]}</a>'
+                text = text[:start] + link + text[end:]
+                at += len(link) - (end - start)
+        return text.split("\n")
+
+
+NUMBER = re.compile(r"[-+−]?[\d.,]*\d(?:\s?×\s?10[⁻⁺⁰¹²³⁴-⁹]+)?(?:\s?[%％‰])?")
+
+
+def _whole(text: str, start: int) -> tuple[int, int]:
+    """The number at a place with the `$` or backticks around it, if they hold nothing else."""
+    mark = text[start - 1] if start else ""
+    if mark in "$`":
+        end = text.find(mark, start)
+        alone = text[start - 2 : start - 1] != mark and text[end + 1 : end + 2] != mark
+        return (start - 1, end + 1) if alone and (mark == "$" or NUMBER.fullmatch(text, start, end)) else (0, 0)
+    match = NUMBER.match(text, start)
+    return (start, match.end()) if match else (0, 0)
+
+
+def _may_link(text: str, start: int) -> bool:
+    """Not in headings, titles of boxes, link texts, tags and code."""
+    begin = text.rfind("\n", 0, start) + 1
+    before = text[begin:start]
+    if re.match(r"\s*(#|!!!|\?\?\?|===)", before) or before.count("`") % 2:
+        return False
+    return before.rfind("[") <= before.rfind("]") and before.rfind("<") <= before.rfind(">")
+
+
 class _Marks(Postprocessor):
     def run(self, text: str) -> str:
-        report = load()
-        if report is None or "relpath" not in self.md.treeprocessors:
+        report, place = load(), _place(self.md)
+        if report is None or place is None:
             return text
-        file = self.md.treeprocessors["relpath"].file
-        checked = labels(report, "docs/" + file.src_uri)
-        target = relpath(PAGE.removesuffix(".md"), file.url or ".") + "/#" + anchor(file.src_uri)
+        page, target = place
+        checked = labels(report, page)
+        rows = {c["tex"]: place_of(page, c["line"]) for c in reversed(report["pages"].get(page, {"checks": []})["checks"])
+                if c["kind"] == "formula" and c.get("tex")}  # fmt: skip
+
+        def known(match: re.Match) -> str:
+            return " ".join(html.unescape(match["tex"]).split())
 
         def mark(match: re.Match) -> str:
-            label = checked.get(" ".join(html.unescape(match["tex"]).split()))
+            label = checked.get(known(match))
             if label is None:
                 return match[0]
             sign = "证" if label == "符号证明" else "核"
             return (
                 f'<div class="checked-formula">{match[0]}'
-                f'<a class="checked" href="{target}" title="{label}：这条公式由测试检查过" '
+                f'<a class="checked" href="{target}{rows[known(match)]}" title="{label}：这条公式由测试检查过" '
                 f"data-search-exclude>{sign}</a></div>"
             )
 
-        return DISPLAY.sub(mark, text)
+        def link(match: re.Match) -> str:
+            if known(match) not in checked:
+                return match[0]
+            return f'<a class="k" href="{target}{rows[known(match)]}">{match[0]}</a>'
+
+        text = DISPLAY.sub(mark, text)
+        if "<p>" not in text:  # a heading alone, for the table of contents
+            return text
+        # Text, what stays as it is, the name of its tag, text …
+        parts = UNLINKED.split(text)
+        return "".join(INLINE.sub(link, part) if i % 3 == 0 else part for i, part in enumerate(parts) if i % 3 < 2)
 
 
 class VerificationExtension(Extension):
     def extendMarkdown(self, md: Markdown) -> None:
         # Before comments are taken out (24); after formulas are set (-10).
         md.preprocessors.register(_Tables(md), "verification-tables", 26)
+        md.preprocessors.register(_Numbers(md), "verification-numbers", 25.5)
         md.postprocessors.register(_Marks(md), "verification-marks", -20)
 
 

@@ -27,6 +27,7 @@ import pytest
 from lossref.pagecheck.checks import page_checks
 from lossref.pagecheck.docstrings import read_docstrings
 from lossref.pagecheck.limits import SECONDS, TimeLimit, run_check, time_limit
+from lossref.pagecheck.mutate.score import summary as mutation_summary
 from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import apply_updates
 from lossref.pagecheck.source import Check, Location, PageError, read_page
@@ -284,7 +285,7 @@ def report(run: Run) -> dict:
                 "kind": check.kind,
                 "label": label or "failed",
                 "name": check.name,
-                **({"tex": " ".join(check.tex.split())} if check.tex else {}),
+                **({"tex": _as_searched(check)} if check.tex else {}),
             }
         )
     quoted = {
@@ -297,7 +298,13 @@ def report(run: Run) -> dict:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     today = datetime.date.today().isoformat()
-    return {"date": today, "versions": versions, "pages": pages, "quoted": quoted}
+    found = {"date": today, "versions": versions, "pages": pages, "quoted": quoted}
+    return {**found, "mutants": mutation_summary(run.root)}
+
+
+def _as_searched(check: Check) -> str:
+    """A formula without its line ends; a number exactly as it stands on the page."""
+    return check.tex if check.kind == "number" else " ".join(check.tex.split())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

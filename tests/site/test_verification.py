@@ -1,12 +1,24 @@
 """The report on the site: marks only what the report knows, and says so where there is none."""
 
 import json
+import re
 
 import pytest
 from markdown import Markdown
 
 from tools import verification
 
+NUMBERS = [
+    (11, "0.5<!--= x -->"),
+    (12, "33%<!--= y -->"),
+    (13, "2.9×10⁻¹<!--= z -->"),
+    (14, "\\tfrac14$<!--= a -->"),
+    (15, "0.61` 左右<!--= b -->"),
+    (16, "7<!--= changed -->"),
+    (17, "8<!--= heading -->"),
+    (18, "9<!--= linked -->"),
+    (19, "0.5<!--= x -->"),
+]
 REPORT = {
     "date": "2026-01-02",
     "versions": {"numpy": "2"},
@@ -41,9 +53,32 @@ REPORT = {
                 },
                 {"line": 7, "column": 1, "kind": "number", "label": "计算", "name": "0.5 | `x`"},
                 {"line": 9, "column": 1, "kind": "number", "label": "豁免：旧版本", "name": "1"},
+                *(
+                    {"line": line, "column": 1, "kind": "number", "label": "计算", "name": "n", "tex": tex}
+                    for line, tex in NUMBERS
+                ),
             ],
         }
     },
+    "mutants": [
+        {
+            "path": path,
+            "date": "2026-01-01",
+            "seed": 3,
+            "tried": 100,
+            "killed": 90,
+            "reasons": reasons,
+            "digest": "d",
+            "checker": "c0ffee",
+            "fresh": fresh,
+            "same_checker": same,
+        }
+        for path, reasons, fresh, same in (
+            ("docs/losses/bce.md", {"equivalent": 4, "mention": 6}, True, True),
+            ("docs/losses/kl.md", {"code": 8, "survived": 2}, False, True),
+            ("lossref/bce.py", {"equivalent": 10}, True, False),
+        )
+    ],
 }
 
 
@@ -57,7 +92,7 @@ def report(tmp_path, monkeypatch):
 def test_the_tables_count_what_the_report_holds(report):
     text = verification.tables(REPORT)
     row = next(line for line in text.split("\n") if "(#losses-bce) |" in line)
-    assert row.endswith("| 2 | 1 | 2 | 0 | 0 | 1 |"), row
+    assert row.endswith(f"| 2 | 1 | {2 + len(NUMBERS)} | 0 | 0 | 1 |"), row
     assert "2026-01-02" in text and "Cox &amp; Cox" in text and "旧版本" in text
     assert r"`0.5 \| 'x'`" in text
 
@@ -67,19 +102,67 @@ def test_a_formula_is_called_proved_only_if_all_of_it_is():
     assert verification.labels(REPORT, "docs/other.md") == {}
 
 
-def test_marks_stand_only_at_formulas_the_report_knows(report):
+def test_the_mutation_score_says_how_old_it_is():
+    text = verification.tables(REPORT)
+    rows = [line for line in text.split("\n") if "2026-01-01" in line]
+    assert [row[-28:].strip("| ").split("| ")[-1] for row in rows] == [
+        "2026-01-01",
+        "2026-01-01，此后页面改过",
+        "2026-01-01，此后检查程序改过",
+    ]
+    assert "| 100 | 90 | 等价 4、不作断言 6 | 0 |" in rows[0] and "| 100 | 90 | 输出不变 8 | 2 |" in rows[1]
+    assert "| **300** | **270** | **28** | **2** |" in text and "种子 3" in text and "`c0ffee`" in text
+    assert "还没有整体跑过" in verification.tables({**REPORT, "mutants": []})
+
+
+@pytest.fixture
+def md():
     class File:
         src_uri, url = "losses/bce.md", "losses/bce/"
 
-    md = Markdown(extensions=["tools.verification"])
-    md.treeprocessors.register(
-        type("Links", (), {"file": File, "run": lambda self, root: None})(), "relpath", 0
-    )
+    found = Markdown(extensions=["tools.comments", "tools.verification"])
+    links = type("Links", (), {"file": File, "run": lambda self, root: None})()
+    found.treeprocessors.register(links, "relpath", 0)
+    return found
+
+
+def test_marks_stand_only_at_formulas_the_report_knows(report, md):
     box = '<mjx-container class="math" display data-tex="{}"><svg></svg></mjx-container>'
     marks = md.postprocessors["verification-marks"]
-    assert '../../reference/verification/#losses-bce" title="符号证明' in marks.run(box.format("a  = b"))
+    assert '../../reference/verification/#losses-bce-3" title="符号证明' in marks.run(box.format("a  = b"))
     assert ">核</a>" in marks.run(box.format("c = d &lt; e"))
     assert marks.run(box.format("a = c")) == box.format("a = c")
+
+
+def test_inline_formulas_lead_to_their_row_but_not_in_headings_and_links(report, md):
+    box = '<mjx-container class="math" data-tex="{}"><svg></svg></mjx-container>'
+    known, unknown = box.format("a = b"), box.format("a = c")
+    marks = md.postprocessors["verification-marks"]
+    link = f'<a class="k" href="../../reference/verification/#losses-bce-3">{known}</a>'
+    assert marks.run(f"<p>{known} {unknown}</p>") == f"<p>{link} {unknown}</p>"
+    for kept in (known, f'<h2 id="x">{known}</h2><p></p>', f'<p><a href="x">{known}</a></p>'):
+        assert marks.run(kept) == kept
+
+
+TEXT = """\
+值为 0.5<!--= x -->，占 33%<!--= y -->、2.9×10⁻¹<!--= z -->，$\\tfrac14$<!--= a -->，`0.61` 左右<!--= b -->。
+
+变了的 7<!--= other --> 没有，
+
+# 标题 8<!--= heading -->
+
+[见 9<!--= linked -->](x)，又是 0.5<!--= x -->。
+"""
+
+
+def test_numbers_lead_to_their_row_while_their_claims_stand_behind_them(report, md):
+    found = dict(re.findall(r'#losses-bce-(\d+)">(.*?)</a>', md.convert(TEXT)))
+    assert found == {"11": "0.5", "12": "33%", "13": "2.9×10⁻¹", "14": "$\\tfrac14$", "15": "<code>0.61</code>", "19": "0.5"}
+
+
+def test_a_link_leads_to_a_row(report, md):
+    rows = set(re.findall(r'<a id="([^"]+)">', verification.tables(REPORT)))
+    assert {f"losses-bce-{n}" for n in (3, 5, 11, 19)} <= rows
 
 
 def test_without_a_report_the_page_says_how_to_make_one(tmp_path, monkeypatch):
