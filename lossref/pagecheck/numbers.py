@@ -273,7 +273,11 @@ def number_checks(
 
 
 def _check(page: Page, segment: Segment, run) -> Check:
-    return Check("number", page.at(segment.numbers[0].start), "number", run)
+    written = "、".join(_as_written(page, number) for number in segment.numbers)
+    claim, last = segment.claim, segment.numbers[-1]
+    name = f"{written} {claim.kind} {' '.join(claim.value.split())}"
+    # From the last number to the end of its claim: what a reader's copy of the page is searched for.
+    return Check("number", page.at(segment.numbers[0].start), name, run, page.text[last.start : claim.end])
 
 
 def _failing(page: Page, number: Number, numbers: tuple[Number, ...]) -> Check:

@@ -56,7 +56,7 @@ class Check:
     location: Location
     name: str
     run: Callable[[], str]
-    tex: str = ""  # the whole formula that a formula's check is part of
+    tex: str = ""  # as written: the whole formula that a formula's check is part of; a number up to its claim's end
     depends: Callable[[], Hashable] | None = None  # all that decides it: where this is equal, so is the outcome
 
 
