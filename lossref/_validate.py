@@ -15,11 +15,11 @@ def one_of(name: str, value, choices) -> None:
 
 
 def floating(name: str, value) -> np.ndarray:
-    """An array of float16, float32 or float64; integers and booleans become float64."""
+    """An array of float16, float32 or float64 in the machine's byte order; integers and booleans become float64."""
     a = _real(name, value)
     if a.dtype.kind in "biu":
         return a.astype(np.float64)
-    return a
+    return a if a.dtype.isnative else a.astype(a.dtype.newbyteorder("="))
 
 
 def numeric(name: str, value) -> np.ndarray:
