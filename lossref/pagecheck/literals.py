@@ -168,9 +168,14 @@ def disagreement(number: Number, value: int | float | Fraction) -> str | None:
 
 
 def show(value: object) -> str:
-    if isinstance(value, Fraction):
-        return str(value) if value.denominator < 10**6 else repr(float(value))
-    return repr(value)
+    """A value as a message says it: short, whatever it is."""
+    try:
+        if isinstance(value, Fraction):
+            return str(value) if value.denominator < 10**6 else repr(float(value))
+        said = repr(value)
+    except Exception as problem:  # a whole number of thousands of digits, a __repr__ that fails
+        return f"a {type(value).__name__} that cannot be shown ({problem})"
+    return said if len(said) < 120 else said[:117] + "…"
 
 
 # -- outputs -------------------------------------------------------------------------------------------------

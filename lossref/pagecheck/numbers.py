@@ -18,17 +18,19 @@ import ast
 import builtins
 import contextlib
 import functools
+import html
 import io
 import re
 import tokenize
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show
 from lossref.pagecheck.quoted import FILE, Record
-from lossref.pagecheck.snippets import Code, Failed, Session, loaded_names, page_code
-from lossref.pagecheck.source import CODE, PROSE, Check, Comment, Math, Page, PageError, spans
+from lossref.pagecheck.snippets import Code, Failed, Session, loaded_names, page_code, stored_names, touches_checker
+from lossref.pagecheck.source import ATTR, CODE, HTML, PROSE, Check, Comment, Math, Page, PageError, spans
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ CATEGORIES = (
 # Words with digits in them that are known to be words; others must name something in the page's code.
 _WORDS = re.compile(r"float(?:16|32|64)|bfloat16|u?int(?:8|16|32|64)|F1|[Ll][12]|[123]D")
 _DIGIT_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\d[A-Za-z0-9_]*|\d+[A-Za-z_][A-Za-z0-9_]*")
+# What a browser shows or reads aloud from inside a tag.
+_ATTRIBUTE = re.compile(r"\b(?:alt|title|label|summary|placeholder|value|content|aria-[a-z]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)")
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
 _QUOTED = re.compile(r"quoted\.(\w+)")
 
 
@@ -126,11 +131,11 @@ def segments(page: Page) -> list[Segment]:
         if c.kind in ("=", ":=")
         or (c.kind == "exempt" and c not in elsewhere and not _behind_formula(page, c))
     ]
-    odd = re.search(r"[¼-¾⅐-⅞²³¹⁰-⁹⁺⁻₀-₉]", _blank_numbers(text))
-    if odd:
-        raise page.error(
-            odd.start(), f"{odd[0]}: write it as a formula ($x^2$, $\\tfrac12$), or 10⁻³ as a whole number"
-        )
+    for at, character in enumerate(_blank_numbers(text)):
+        if unicodedata.category(character) in ("No", "Nl") or character in "⁺⁻":  # ², ½, ①, Ⅲ
+            raise page.error(
+                at, f"{character}: write it as a formula ($x^2$, $\\tfrac12$), in digits, or 10⁻³ as a whole number"
+            )
     found, used = [], set()
     for block in page.blocks:
         if block.kind == "fence":
@@ -243,6 +248,7 @@ def number_checks(
 ) -> list[Check]:
     """One check per claim, and one per stretch of numbers without any; quoted keys go into `cited`."""
     _check_front(page)
+    _check_hidden(page)
     checks, expressions = [], []
     found = segments(page)
     for segment in found:
@@ -313,6 +319,11 @@ def _parse(page: Page, claim: Comment) -> ast.Expression:
             raise page.error(
                 claim.value_start, f"<!--= {claim.value} -->: a claim only looks: no :=, await or yield"
             )
+    if (touched := touches_checker(tree)) is not None:
+        raise page.error(
+            claim.value_start,
+            f"<!--= {claim.value} -->: {touched[0]}: a page's code has nothing to do with what checks it",
+        )
     return tree
 
 
@@ -334,6 +345,7 @@ def _evaluate(page: Page, session: Session, claim: Comment, expression: ast.Expr
 
 def _compare(page: Page, session: Session, segment: Segment, expression: ast.Expression) -> str:
     claim, numbers = segment.claim, segment.numbers
+    _refuse_hidden_constant(page, session, claim, expression)
     for number in numbers:
         _refuse_repetition(page, claim, expression, number)
     value = _evaluate(page, session, claim, expression)
@@ -346,7 +358,7 @@ def _compare(page: Page, session: Session, segment: Segment, expression: ast.Exp
             first.start if first else claim.start,
             f"{written}: {len(numbers)} number{'s' * (len(numbers) != 1)} before this claim, but <!--= "
             f"{claim.value} --> gives "
-            f"{have}, {_shorten(value)}; each number between two claims of a paragraph must be covered",
+            f"{have}, {show(value)}; each number between two claims of a paragraph must be covered",
         )
     for position, (number, item) in enumerate(zip(numbers, values, strict=True)):
         problem = _differs(number, item)
@@ -366,15 +378,10 @@ def _differs(number: Number, value: object) -> str | None:
             return None
         return f"the value is the text {value!r}"
     if isinstance(value, bool) or value is None or not isinstance(value, (int, float, Fraction)):
-        return f"the value is {_shorten(value)}, which is no number"
+        return f"the value is {show(value)}, which is no number"
     if number.value is None:
         return f"the value is {show(value)}, but a version or date is compared as text: give a str"
     return disagreement(number, value)
-
-
-def _shorten(value: object) -> str:
-    said = repr(value)
-    return said if len(said) < 120 else said[:117] + "…"
 
 
 def _flat(values: list) -> list:
@@ -402,6 +409,24 @@ def _refuse_repetition(page: Page, claim: Comment, expression: ast.Expression, n
             and node.value.strip() == number.text
         ):
             raise _repeats(page, claim, node.value)
+
+
+def _refuse_hidden_constant(page: Page, session: Session, claim: Comment, expression: ast.Expression) -> None:
+    """A name that hidden code sets to a constant is the number written twice, where the reader sees one."""
+    if not isinstance(expression.body, ast.Name):
+        return
+    name, constant = expression.body.id, False
+    for index, step in enumerate(session.steps):
+        if step.offset < claim.start and isinstance(step, Code):
+            for statement in (statement for unit in session.units(index) for statement in unit.tree.body):
+                if name in stored_names(statement):
+                    constant = step.hidden and isinstance(statement, ast.Assign) and not loaded_names(statement)
+    if constant:
+        raise page.error(
+            claim.value_start,
+            f"<!--= {claim.value} --> is a constant of hidden code, so it only repeats the number: bind the number "
+            f"itself, <!--:= {claim.value} -->, or compute it",
+        )
 
 
 def _refuse_carried(
@@ -525,6 +550,29 @@ def _quote(page: Page, segment: Segment, quoted: Mapping[str, Record], key: str)
 
 def _dashes(text: str) -> str:
     return re.sub(r"\s", "", text).replace("−", "-")
+
+
+def _check_hidden(page: Page) -> None:
+    """Numbers that reach the reader from inside markup, where no claim can stand."""
+    for start, end in sorted([*spans(page.kinds, HTML), *spans(page.kinds, ATTR)]):
+        said = page.text[start:end]
+        places = [(m.start(1) + 1, m[1]) for m in _ATTRIBUTE.finditer(said)]
+        places += [(m.start(), html.unescape(m[0])) for m in _ENTITY.finditer(said)]
+        if re.match(r"<svg\b", said):
+            places += [(m.start(1), m[1]) for m in re.finditer(r">([^<>]*)<", said)]
+        for at, text in places:
+            text = html.unescape(text)
+            if find_numbers(_blank_categories(text)) or any(unicodedata.category(c) in ("No", "Nl") for c in text):
+                raise page.error(
+                    start + at, f"{text.strip()}: a number inside a tag or entity cannot carry a claim: say it in the text"
+                )
+    for math in page.maths:
+        for match in re.finditer(r"\\(?:text\w*|mbox|tag\*?)\s*\{([^{}]*)\}", math.tex):
+            if not match[0].startswith("\\tag") and find_numbers(_blank_categories(match[1])):
+                raise page.error(
+                    math.start + match.start(1),
+                    f"{match[1].strip()}: a number in a formula's words is checked by nothing: say it outside, with a claim",
+                )
 
 
 def _check_front(page: Page) -> None:

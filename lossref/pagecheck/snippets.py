@@ -19,8 +19,11 @@ import functools
 import hashlib
 import io
 import operator
+import os
 import re
 import sys
+import tempfile
+import threading
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping
@@ -37,6 +40,8 @@ from lossref.pagecheck.state import State, random_kept
 _FUTURE = functools.reduce(
     operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 )
+# A page is no judge of itself: what it would have to touch to be one.
+_CHECKERS = ("lossref.pagecheck", "pytest", "_pytest", "pluggy")
 _UNSEEN_WARNINGS = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _DIGIT = re.compile(r"(?<![A-Za-z0-9_])\d")
 
@@ -223,7 +228,15 @@ class Session:
     def _run(self, index: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for unit in self.units(index):
-            outcome = self._run_unit(unit)
+            threads = set(threading.enumerate())
+            with _stdout_watched() as written:
+                outcome = self._run_unit(unit)
+            for wrong, said in (
+                (written, "this code writes to the terminal itself, where only print is seen and checked"),
+                (set(threading.enumerate()) - threads, "this code leaves a thread running: join it"),
+            ):
+                if wrong:
+                    raise PageError(Location(self.page.path, unit.first, 1), said)
             outcomes.append(outcome)
             if outcome.raised and not (unit.declared and _fits(unit.declared, outcome.raised[:2])):
                 self._failed = outcome.raised[2]
@@ -257,6 +270,30 @@ class Session:
 
 
 @contextlib.contextmanager
+def _stdout_watched() -> Iterator[list[bytes]]:
+    """What goes to the process's standard output past `sys.stdout`: a system call's, a child's."""
+    written: list[bytes] = []
+    if sys.__stdout__ is not None:
+        sys.__stdout__.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is none
+        yield written
+        return
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield written
+        finally:
+            if sys.__stdout__ is not None:
+                sys.__stdout__.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
+            file.seek(0)
+            written += [data] if (data := file.read()) else []
+
+
+@contextlib.contextmanager
 def _echo() -> Iterator[None]:
     """At the prompt, an expression shows what it gives, and leaves nothing behind."""
 
@@ -276,6 +313,11 @@ def loaded_names(tree: ast.AST) -> set[str]:
     return {
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
     }
+
+
+def stored_names(tree: ast.AST) -> set[str]:
+    """The names that a tree gives values to."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def page_code(page: Page) -> list[Code]:
@@ -322,6 +364,10 @@ def parse_units(page: Page, code: Code) -> list[Unit]:
         ) from None
     except (tokenize.TokenError, ValueError, RecursionError, MemoryError) as problem:
         raise PageError(place(1), f"this is not Python: {problem}") from None
+
+    if (touched := touches_checker(tree)) is not None:
+        name, line, column = touched
+        raise PageError(place(line, column), f"{name}: a page's code has nothing to do with what checks it")
 
     units: list[Unit] = []
     for statement in tree.body:
@@ -378,6 +424,27 @@ def parse_units(page: Page, code: Code) -> list[Unit]:
                 raise PageError(here, "write #! ExceptionType: part of its message")
             unit.declared = (here.line, match[1].rpartition(".")[2], match[2] or "")
     return units
+
+
+def touches_checker(tree: ast.AST) -> tuple[str, int, int] | None:
+    """The first place of a tree that names what checks it: name, line, column."""
+    for node in ast.walk(tree):
+        for name in _touched(node):
+            if any(f"{name}.".startswith(f"{checker}.") for checker in _CHECKERS):
+                return name, node.lineno, node.col_offset
+    return None
+
+
+def _touched(node: ast.AST) -> list[str]:
+    """The modules and attributes that a node names, dotted."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Attribute):
+        with contextlib.suppress(RecursionError):
+            return [ast.unparse(node)]
+    return []
 
 
 def snippet_checks(

@@ -42,7 +42,28 @@ def _set_environment(_: Any, wanted: dict[str, str]) -> None:
     os.environ.update({name: value for name, value in wanted.items() if present.get(name) != value})
 
 
+def _set_builtins(builtins: Any, wanted: dict) -> None:
+    present = vars(builtins)
+    for name in present.keys() - wanted.keys():
+        del present[name]
+    present.update(wanted)
+
+
+def _exit_seen(os: Any) -> None:
+    """`os._exit(0)` on a page would end the tests, and call them passed."""
+    leave, process = os._exit, os.getpid()
+
+    def exit(code: int) -> None:
+        if os.getpid() != process:
+            leave(code)
+        raise SystemExit(code)
+
+    os._exit = exit
+
+
 KNOBS = (
+    Knob("builtins", lambda b: dict(vars(b)), _set_builtins, lambda b: None),
+    Knob("os", lambda os: os._exit, lambda os, exit: setattr(os, "_exit", exit), _exit_seen),
     Knob(
         "os",
         lambda os: dict(os.environ),

@@ -39,7 +39,7 @@ from .formula.values import Undefined, mp
 from .source import Check, Page, PageError
 from .state import State
 
-KEYS = {"loss", "value", "input", "target", "args", "reduction", "gradient", "hessian"}
+KEYS = {"loss", "value", "input", "target", "args", "reduction"}
 POINTS = 4  # of every style of draw one
 EXACT = 1e-12  # relative: binary64, a few ulp, summed over a batch
 TORCH = 1e-6  # relative to the largest entry: torch rounds its tails
@@ -58,8 +58,6 @@ class Tie:
     target: Node
     args: dict[str, Node | Any]
     reduction: str
-    gradient: Node | None
-    hessian: Node | None
 
 
 def tie_checks(page: Page) -> list[Check]:
@@ -107,13 +105,16 @@ def _parse(entry, scope: Scope) -> Tie:
         raise FormulaError(f"unknown key {sorted(unknown)[0]!r} in a tie; known: {', '.join(sorted(KEYS))}")
     if missing := {"loss", "value", "input", "target"} - set(entry):
         raise FormulaError(f"a tie needs `{sorted(missing)[0]}:`")
-    if entry["loss"] not in lossref.LOSSES:
+    if str(entry["loss"]) not in lossref.LOSSES:
         raise FormulaError(f"lossref has no {entry['loss']!r}; it has {', '.join(lossref.LOSSES)}")
 
-    def node(key: str) -> Node | None:
-        return read_expression(str(entry[key]), scope)[0] if key in entry else None
+    def node(key: str) -> Node:
+        return read_expression(str(entry[key]), scope)[0]
 
-    args = {key: read_expression(str(text), scope)[0] for key, text in (entry.get("args") or {}).items()}
+    args = entry.get("args") or {}
+    if not isinstance(args, dict):
+        raise FormulaError(f"`args:` wants a mapping, got {args!r}", fix="args: {weight: w_n}")
+    args = {key: read_expression(str(text), scope)[0] for key, text in args.items()}
     return Tie(
         entry["loss"],
         node("value"),
@@ -121,8 +122,6 @@ def _parse(entry, scope: Scope) -> Tie:
         node("target"),
         args,
         str(entry.get("reduction", "mean")),
-        node("gradient"),
-        node("hessian"),
     )
 
 

@@ -116,3 +116,72 @@ def test_hostile_code(code, message):
 def test_hostile_claims(claim):
     (said,) = failures(f"<!--python\nx = 'a'\n-->\n\n7<!--= {claim} -->\n")
     assert said.startswith("page.md:5:")
+
+
+@pytest.mark.parametrize(
+    "code, message",
+    [
+        ("import os\nos._exit(0)", "raises SystemExit: 0"),
+        ("from os import _exit\n_exit(0)", "raises SystemExit: 0"),
+        ("import os\nos.system('echo 3')", "page.md:3:1: this code writes to the terminal itself"),
+        ("import os\nos.write(1, b'3')", "page.md:3:1: this code writes to the terminal itself"),
+        ("import sys\nsys.__stdout__.write('3')", "page.md:3:1: this code writes to the terminal itself"),
+        ("import threading\nthreading.Timer(1, print).start()", "page.md:3:1: this code leaves a thread running"),
+        ("import lossref.pagecheck.snippets", "page.md:2:1: lossref.pagecheck.snippets: a page's code has nothing"),
+        ("from lossref import pagecheck", "page.md:2:1: lossref.pagecheck: a page's code has nothing"),
+        ("import lossref\nlossref.pagecheck.limits.SECONDS = 1", "page.md:3:1: lossref.pagecheck.limits"),
+        ("import pytest", "page.md:2:1: pytest: a page's code has nothing"),
+    ],
+)
+def test_code_cannot_pass_by(code, message):
+    assert message in "\n".join(failures(f"```python\n{code}\n```\n"))
+
+
+def test_builtins_are_given_back():
+    failures("```python\nimport builtins\nbuiltins.print = builtins.extra = len\n```\n")
+    assert failures("```python\nprint(3)\n#> 4\n```\n")
+    with pytest.raises(NameError):
+        extra  # noqa: B018, F821
+
+
+FRONT = {
+    "ties": ("ties: 3", "wants a list"),
+    "tie": ("ties: [3]", "a tie is a mapping"),
+    "conventions": ("conventions: 0 log 0 = 0", "wants a list"),
+    "symbols": ("symbols: 3", "wants one line for each symbol"),
+    "symbol": ("symbols: {x: 3}", "expected a mapping"),
+    "name": ("symbols: {'': {in: real}}", "expected a symbol"),
+    "size": ("symbols: {N: {size: 100000000}}", "at most 1000"),
+    "integers": ("symbols: {x: {in: integer 0..1000000000}}", "more than ten thousand integers"),
+    "empty": ("symbols: {x: {in: '(1, 0)'}}", "is empty"),
+    "nan": ("symbols: {x: {in: '(nan, 1)'}}", "is empty"),
+    "text": ("symbols: {x: {in: '{a}'}}", "could not convert"),
+    "date": ("symbols: {x: {in: 2020-01-01}}", "unknown domain"),
+    "alias": ("symbols: &s {x: {in: real, shape: *s}}", "is not a size"),
+    "object": ("a: !!python/object/apply:os.system ['echo hi']", "front matter"),
+}
+
+
+@pytest.mark.parametrize("line, message", FRONT.values(), ids=FRONT)
+def test_hostile_front_matter(line, message):
+    (said, *_) = failures(f"---\n{line}\n---\n", formulas=True)
+    assert said.startswith("page.md:2:") and message in said
+
+
+SYMBOL = "---\nsymbols:\n  x: {in: real, meaning: 数}\n---\n"
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        "x^{10^{10^{10}}} = 1", r"10^{10^{10}} > x", "(10^7)! > x", r"\frac10 = x", "x/0 = x", r"\sum_{i=1}^{10^9} i = x",
+        r"\sum_{i=1}^{9999}\sum_{j=1}^{9999} ijx = 1", "(" * 300 + "x" + ")" * 300 + "=2x", "{" * 3000 + "x" + "}" * 3000 + "=2x",
+        r"\frac{1}{1+" * 80 + "x" + "}" * 80 + "=x", "a := a+x$，$a = x", "a := b$，$b := a$，$a+x = b+x", r"\int_0^1 \frac1x\,\mathrm d x = x",
+        r"\lim_{x\to0}\frac1x = x", r"\arg\min_x x = 0", r"\def\a{x} \a = 2x", r"\text{x = 2x}", r"\boxed{x = 2x}", "x = 2x%", "x % = 2x",
+    ],
+)  # fmt: skip
+def test_hostile_formulas(tex):
+    began = time.process_time()
+    said = failures(f"{SYMBOL}${tex}$\n", formulas=True, seconds=10)
+    assert said and all(problem.startswith("page.md:") for problem in said)
+    assert time.process_time() - began < 12

@@ -53,7 +53,9 @@ def page_error(page: Page, math: Math, error: FormulaError) -> PageError:
 def formula_scope(page: Page) -> Scope:
     """The scope of the symbols that the front matter declares."""
     scope = Scope()
-    conventions = page.front.get("conventions", [])
+    conventions = page.front.get("conventions") or []
+    if not isinstance(conventions, list):
+        raise PageError(page.front_at("conventions"), f"`conventions:` wants a list: [{CONVENTIONS[0]}]")
     for convention in conventions:
         if convention not in CONVENTIONS:
             raise PageError(
@@ -514,12 +516,13 @@ def _declared_at(page: Page, symbol: Symbol) -> Location:
 def tie_uses(page: Page, scope: Scope) -> set:
     """Names that the page's ties to code refer to."""
     names: set = set()
-    for tie in page.front.get("ties") or []:
-        texts = (
-            [tie.get(k) for k in ("value", "input", "target", "gradient", "hessian")] if isinstance(tie, dict) else []
-        )
-        texts += list((tie.get("args") or {}).values()) if isinstance(tie, dict) else []
-        for text in texts:
+    ties = page.front.get("ties") or []
+    for tie in ties if isinstance(ties, list) else []:
+        if not isinstance(tie, dict):
+            continue  # its own check says so
+        args = tie.get("args") or {}
+        texts = [tie.get(k) for k in ("value", "input", "target")]
+        for text in [*texts, *(args.values() if isinstance(args, dict) else ())]:
             try:
                 _, uses = read_expression(str(text), scope)
             except FormulaError:

@@ -1,6 +1,6 @@
 r"""Is a claim true?  A chain of relations, tried link by link at every point.
 
-``=``      equal to 50 digits, or, where both cancel, to nearly every digit of the largest summand,
+``=``      equal to 80 digits, or, where both cancel, to nearly every digit of the largest summand,
            computed again with a thousand; two sides that are 0 at every point prove nothing
 ``\approx``  the decimal is the other side, rounded to the digits written
 ``\le``    holds everywhere and is attained somewhere; ``<`` holds and is never attained;
@@ -39,13 +39,14 @@ from .syntax import (
     SetOf,
     Space,
     Tuple,
+    chains,
 )  # fmt: skip
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
 
 POINTS = 6
 MANY_POINTS = 24  # for a bound, which must be seen to be approached
-RELATIVE = mp.mpf(10) ** -50
+RELATIVE = mp.mpf(10) ** -80
 GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
 MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
@@ -98,7 +99,12 @@ def check_claim(
         for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:], strict=False)
     ]
     tight = False
+    said = {link for condition in conditions for link in _pairs_of(condition)}
     for link in links:
+        if link.left == link.right and _said(tex, link.left) == _said(tex, link.right) and link.relation != "\\ne":
+            raise FormulaError("the two sides are the same expression, which says nothing", *_span(link))
+        if (link.left, link.relation, link.right) in said:
+            raise FormulaError("this only repeats the condition", *_span(link), "claim something that follows from it")
         if link.relation == "\\in":
             _check_membership(tex, link, conditions, scope, loose)
         elif link.relation in MIRROR:
@@ -121,6 +127,14 @@ def check_claim(
         if all(link.relation == "=" and proves(scope, link.left, link.right) for link in links):
             return PROVED
     return NUMERIC
+
+
+def _span(link: Link) -> tuple[int, int]:
+    return link.left.span[0], link.right.span[1]
+
+
+def _pairs_of(condition: Node) -> list[tuple[Node, str, Node]]:
+    return [link for c in chains(condition) for link in zip(c.sides, c.relations, c.sides[1:], strict=False)]
 
 
 def _limits(chain: Chain, conditions: list[Node], scope: Scope) -> tuple[Chain, list[Node]]:

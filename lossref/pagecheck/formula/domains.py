@@ -193,6 +193,8 @@ def parse_domain(text: str) -> Domain:
                 raise ValueError(f"the interval {text} is empty")
             return Between(text, low, high, match[1] == "[", match[4] == "]")
         if match := _INTEGERS.match(text):
+            if int(match[2]) - int(match[1]) > 10_000:
+                raise ValueError("more than ten thousand integers")
             return Finite(text, tuple(range(int(match[1]), int(match[2]) + 1)))
         if match := _SET.match(text):
             return Finite(text, tuple(float(item) for item in match[1].split(",")))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from . import values as v
 from .domains import Domain
 from .evaluate import Evaluator, Point
-from .scope import Scope, Symbol
+from .scope import LARGEST, Scope, Symbol
 from .syntax import (
     Big,
     Call,
@@ -232,6 +232,8 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
             value = Evaluator(scope, Point()).number(right, {})
             if value != int(value) or value < 1:
                 raise FormulaError(f"a size is a positive integer, got {v.show(value)}", *right.span)
+            if value > LARGEST:
+                raise FormulaError(f"a size to try is at most {LARGEST}, got {v.show(value)}", *right.span)
             fixed[left.name] = int(value)
         elif length is not None:
             symbol = _family(scope, left) if isinstance(left, Elem) else scope.find(left.name)

@@ -24,6 +24,8 @@ FUNCTIONS = {
     "norm": 1, "norm1": 1, "inner": 2,
 }  # fmt: skip
 
+LARGEST = 1000  # size at which a claim is tried
+
 CONSTANTS = {"e": "e", "\\pi": "pi", "\\infty": "inf", "\\mathrm{e}": "e"}
 
 
@@ -182,6 +184,8 @@ def declare(scope: Scope, base: str, subscript: str | None, entry: dict, where: 
         sizes = entry["size"] if isinstance(entry["size"], list) else [entry["size"]]
         if not sizes or not all(isinstance(s, int) and s > 0 for s in sizes):
             raise FormulaError(f"`{full}`: `size:` wants positive integers, got {entry['size']!r}")
+        if max(sizes) > LARGEST:
+            raise FormulaError(f"`{full}`: a size to try is at most {LARGEST}, got {max(sizes)}")
         symbol = Symbol(full, "size", sizes=tuple(sizes), where=where)
     elif "index" in entry:
         symbol = Symbol(full, "index", shape=(_size(scope, full, entry["index"]),), where=where)

@@ -166,8 +166,12 @@ FALSE = {
     "mention": (r"$q = 1-(1-q)$，其中 $2-q$ 不在别处。", ["occurs in no checked formula"]),
     "enumeration": (r"$v_2, \ldots, v_C$ 与 $\sum_i v_i = \sum_j v_j$", ["enumeration"]),
     "shape": (r"$v = 1+z$", ["differ in shape"]),
-    "undefined": (r"$\log z = \log z$", ["has no value", "log of"]),
-    "condition outside": (r"当 $q=2$ 时，$q=2$。", ["outside the domain"]),
+    "undefined": (r"$\log z = \log(z)$", ["has no value", "log of"]),
+    "condition outside": (r"当 $q=2$ 时，$q+q=4$。", ["outside the domain"]),
+    "tautology": (r"$z+r = z+r$", ["the same expression"]),
+    "tautology in a chain": (r"$2z = z+z \le z+z$", ["the same expression"]),
+    "repeated condition": (r"当 $q=0.5$ 时，$q=0.5$。", ["only repeats the condition"]),
+    "a tiny term": (r"$z = z+10^{-60}$", ["does not hold"]),
     "idle condition": (r"当 $q=0.5$ 时，$z+z=2z$。", ["depends on this condition"]),
     "independent": (r"定义 $f := z^2$。$\frac{\partial f}{\partial q} = 0$", ["does not depend on `q`"]),
     "open index": (r"定义 $f := \frac1C v_i$。$f = f$", ["leaves the index `i` open"]),
@@ -235,11 +239,11 @@ def test_what_is_ambiguous_or_unknown_is_refused_with_the_fix(body, fragment):
 
 
 def test_a_failure_names_line_column_and_shows_a_caret():
-    message = refused("\n第一行\n\n$$\n\\begin{aligned}\nz &= z \\\\\n&= 2z\n\\end{aligned}\n$$\n")
+    message = refused("\n第一行\n\n$$\n\\begin{aligned}\nz &= z+0 \\\\\n&= 2z\n\\end{aligned}\n$$\n")
     head, shown, caret, *rest = message.split("\n")
     line = FRONT.count("\n") + 6
     assert head == f"docs/page.md:{line}:6: `=` does not hold", message
-    assert shown.strip() == r"z &= z \\" and caret.strip().startswith("^")
+    assert shown.strip() == r"z &= z+0 \\" and caret.strip().startswith("^")
     assert any(text.startswith("  at    z = ") and "(seed 1)" in text for text in rest)
 
 
@@ -296,9 +300,9 @@ def test_an_unused_declaration_is_an_error_at_its_line():
 
 def test_exemptions_need_a_reason_and_a_need():
     assert outcomes(r"$z = 2z$<!-- exempt: 反例 -->") == ["豁免：反例"]
-    refused(r"$z = z$<!-- exempt: 反例 -->", "not needed")
+    refused(r"$z = z+0$<!-- exempt: 反例 -->", "not needed")
     refused(r"$\sigma(z) < 1$<!-- loose: 无 -->", "not needed")
-    refused(r"$z = z$<!-- loose: 无 -->", "without an inequality")
+    refused(r"$z = z+0$<!-- loose: 无 -->", "without an inequality")
     holds(r"$\sigma'(z) < \frac12$<!-- loose: 粗略的界 -->")
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
 import lossref
+from lossref.pagecheck.formula import values as v
+from lossref.pagecheck.formula.evaluate import Evaluator
 from lossref.pagecheck.source import PageError, read_text
 from lossref.pagecheck.ties import tie_checks
 
@@ -91,7 +95,30 @@ def test_a_wrong_loss_fails(monkeypatch, method, change):
         ("{loss: BCEWithLogitsLoss, value: M, input: z_n, target: y_n}", "unknown symbol `M`"),
         ("{loss: BCEWithLogitsLoss, value: L, input: 2z_n, target: y_n}", "`input:` is a symbol"),
         ("BCEWithLogitsLoss", "a tie is a mapping"),
+        ("{loss: [a], value: L, input: z_n, target: y_n}", "lossref has no ['a']"),
+        ("{loss: BCEWithLogitsLoss, value: L, input: z_n, target: y_n, args: 3}", "`args:` wants a mapping"),
+        ("{loss: BCEWithLogitsLoss, value: L, input: z_n, target: y_n, gradient: 3}", "unknown key 'gradient'"),
+        ("{loss: BCEWithLogitsLoss, value: L, input: z_n, target: y_n, args: {a: 3}}", "the code refuses"),
     ],
 )
 def test_a_malformed_tie_says_what_is_wanted(tie, fragment):
     assert fragment in run(tie)
+
+
+@pytest.mark.parametrize("name", ["slope", "bend"])
+def test_derivatives_are_held_to_differences(monkeypatch, name):
+    """A slip in the checker's own derivatives shows before anything is compared with them."""
+    right = Evaluator.varied
+
+    @contextlib.contextmanager
+    def wrong(self, variable, env):
+        with right(self, variable, env) as (key, tag):
+            x = self.overrides[key]
+            deep = isinstance(x.re, v.Dual)
+            if deep == (name == "bend"):
+                self.overrides[key] = v.Dual(x.re, x.du * (1 + v.mp.mpf(10) ** -15), tag)
+            yield key, tag
+
+    monkeypatch.setattr(Evaluator, "varied", wrong)
+    message = run()
+    assert "the derivative" in message if name == "slope" else "the second derivative" in message, message
