@@ -52,13 +52,15 @@ def _page(shown: str, source: list[str], first: int, last: int) -> str:
     indent: int | None = None  # of the block of examples that is open
 
     def error(number: int, message: str) -> PageError:
-        return PageError(Location(shown, number, len(source[number - 1]) - len(source[number - 1].lstrip()) + 1), message)
+        column = len(source[number - 1]) - len(source[number - 1].lstrip()) + 1
+        return PageError(Location(shown, number, column), message)
 
     for number in range(first, last + 1):
         line = source[number - 1]
         prompt = _PROMPT.match(line)
         starts = prompt is not None and prompt[2] == ">>>"
-        if re.match(r"\s*[rRuU]*[\"']*>>>", line) and (not starts or number == first or indent not in (None, len(prompt[1]))):
+        wanted = starts and number != first and indent in (None, len(prompt[1]))
+        if re.match(r"\s*[rRuU]*[\"']*>>>", line) and not wanted:
             raise error(number, "an example is written `>>> code`, below the first line, as far in as the one above it")
         if starts and indent is None:
             page[number - 2], indent = "```python", len(prompt[1])

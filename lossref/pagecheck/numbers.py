@@ -55,7 +55,9 @@ CATEGORIES = (
 _WORDS = re.compile(r"float(?:16|32|64)|bfloat16|u?int(?:8|16|32|64)|F1|[Ll][12]|[123]D")
 _DIGIT_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\d[A-Za-z0-9_]*|\d+[A-Za-z_][A-Za-z0-9_]*")
 # What a browser shows or reads aloud from inside a tag.
-_ATTRIBUTE = re.compile(r"\b(?:alt|title|label|summary|placeholder|value|content|aria-[a-z]+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)")
+_ATTRIBUTE = re.compile(
+    r"""\b(?:alt|title|label|summary|placeholder|value|content|aria-[a-z]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)"""
+)
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
 _QUOTED = re.compile(r"quoted\.(\w+)")
 
@@ -563,15 +565,14 @@ def _check_hidden(page: Page) -> None:
         for at, text in places:
             text = html.unescape(text)
             if find_numbers(_blank_categories(text)) or any(unicodedata.category(c) in ("No", "Nl") for c in text):
-                raise page.error(
-                    start + at, f"{text.strip()}: a number inside a tag or entity cannot carry a claim: say it in the text"
-                )
+                said = f"{text.strip()}: a number inside a tag or entity cannot carry a claim: say it in the text"
+                raise page.error(start + at, said)
     for math in page.maths:
         for match in re.finditer(r"\\(?:text\w*|mbox|tag\*?)\s*\{([^{}]*)\}", math.tex):
             if not match[0].startswith("\\tag") and find_numbers(_blank_categories(match[1])):
                 raise page.error(
                     math.start + match.start(1),
-                    f"{match[1].strip()}: a number in a formula's words is checked by nothing: say it outside, with a claim",
+                    f"{match[1].strip()}: a number in a formula's words is checked by nothing: say it outside",
                 )
 
 

@@ -192,6 +192,13 @@ def _read(math: Math, scope: Scope) -> _Formula:
 
 
 def _closed(definition: Definition, scope: Scope) -> None:
+    for name in definition.parameters:
+        if not any(isinstance(node, Name) and node.name == name for node in definition.body.walk()):
+            raise FormulaError(
+                f"the definition of `{definition.name}` does not use its parameter `{name}`",
+                *definition.span,
+                "a parameter stands for what is put in: define it by this letter, or leave it out",
+            )
     for name in Needs(scope, [definition]).indices:
         raise FormulaError(
             f"the definition of `{definition.name}` leaves the index `{name}` open",

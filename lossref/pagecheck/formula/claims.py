@@ -480,8 +480,8 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
             attained = trial
         elif not loose:
             raise FormulaError(
-                "the two sides are equal only where both are 0; elsewhere, and right beside that, they never come closer "
-                f"than {mp.nstr(closest, 4)} of their size",
+                "the two sides are equal only where both are 0; elsewhere, and right beside that, they never come "
+                f"closer than {mp.nstr(closest, 4)} of their size",
                 link.left.span[0],
                 link.right.span[1],
                 "is a factor too large? give the sharp bound, or `<!-- loose: 理由 -->` behind the formula",

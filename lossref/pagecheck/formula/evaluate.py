@@ -95,6 +95,7 @@ class Evaluator:
         self.overrides: dict[Key, Any] = {("plain", name): value for name, value in point.cuts.items()}
         self.memo: dict[Key, tuple[Any, frozenset[Key]]] = {}
         self.reads: set[Key] = set()
+        self.running: set[str] = set()  # variables that take so many values that none is met again
         self.magnitude: int | None = None
         self.depth = 0
         self.steps = 0
@@ -237,9 +238,9 @@ class Evaluator:
         kind = type(node)
         if kind in _REMEMBERED:
             # The same expression occurs once for every index around it, mostly with nothing of it inside.
-            locals_ = [env[name] for name in node.names if name in env]
-            if all(type(x) is mp.mpf for x in locals_):
-                key = ("node", id(node), *(x._mpf_ for x in locals_))
+            locals_ = [name for name in node.names if name in env]
+            if not any(name in self.running or type(env[name]) is not mp.mpf for name in locals_):
+                key = ("node", id(node), *(env[name]._mpf_ for name in locals_))
                 return self.remembered(key, lambda: _RULES[kind](self, node, env))
         return _RULES[kind](self, node, env)
 
@@ -498,7 +499,11 @@ class Evaluator:
 
         def function(x):
             if variable in env or variable not in self.scope.plain:
-                return self.eval(body, {**env, variable: x})
+                before, self.running = self.running, self.running | {variable}
+                try:
+                    return self.eval(body, {**env, variable: x})
+                finally:
+                    self.running = before
             with self.override(("plain", variable), x):
                 return self.eval(body, env)
 

@@ -93,7 +93,8 @@ $$
     + r"有 $g'(r) = \operatorname{clip}(r, -\beta, \beta)$。",
     "one-hot": r"$$\sum_{i=1}^C h_i = 1,\qquad \sum_{i} h_i^2 = 1$$",
     "bounds that touch at 0": r"""定义 $a := 1+z^2$。
-$\log a \le a-1$，而 $\sum_{i=1}^C t_i\log\frac{t_i}{1/C} \ge \frac12\left(\sum_{i=1}^C \left|t_i-\frac1C\right|\right)^2$。
+$\log a \le a-1$，而
+$\sum_{i=1}^C t_i\log\frac{t_i}{1/C} \ge \frac12\left(\sum_{i=1}^C \left|t_i-\frac1C\right|\right)^2$。
 """,
     "variance bound": r"""定义 $s := \operatorname{softmax}(z v)$。
 $\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
@@ -174,6 +175,7 @@ FALSE = {
     "a tiny term": (r"$z = z+10^{-60}$", ["does not hold"]),
     "idle condition": (r"当 $q=0.5$ 时，$z+z=2z$。", ["depends on this condition"]),
     "independent": (r"定义 $f := z^2$。$\frac{\partial f}{\partial q} = 0$", ["does not depend on `q`"]),
+    "idle parameter": (r"定义 $g(a, b) := a q$。$g(z, z) = z q$", ["does not use its parameter `b`"]),
     "open index": (r"定义 $f := \frac1C v_i$。$f = f$", ["leaves the index `i` open"]),
     "sum ends early": (r"定义 $f := \sum_i v_i + v_i$。$f = f$", ["leaves the index `i` open"]),
 }  # fmt: skip
