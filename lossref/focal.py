@@ -23,7 +23,7 @@ class SigmoidFocalLoss(Elementwise):
     $$\ell(z, y) = -\alpha_t\,(1-p_t)^\gamma \left[y \log p + (1-y) \log(1-p)\right]$$
 
     硬标签、$s = 2y-1$ 时，梯度 $\alpha_t\, s\, (1-p_t)^\gamma (\gamma p_t \log p_t + p_t - 1)$；黑塞（对角）
-    $\alpha_t\, p_t (1-p_t)^\gamma \left[(1+2\gamma)(1-p_t) + \gamma \log p_t\,(1-p_t-\gamma p_t)\right]$，
+    $\alpha_t\, p_t (1-p_t)^\gamma \left[(1+2\gamma)(1-p_t) + \gamma \log(p_t)\,(1-p_t-\gamma p_t)\right]$，
     难分样本上可以为负：焦点损失不是凸的。$\gamma = 0$ 时就是加权的二元交叉熵。单位是奈特。
 
     语义同 torchvision 的 `sigmoid_focal_loss`，但 $0 < \gamma < 1$、$p_t = 1$ 时梯度是 0 而不是 NaN。

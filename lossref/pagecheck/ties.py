@@ -320,8 +320,6 @@ def _array(node: Node, evaluator: Evaluator) -> np.ndarray:
     if isinstance(node, (Name, Elem)):
         entries = _entries(node, evaluator)
         numbers = [float(v.real(evaluator.eval(e, {}))) for e in entries]
-        if isinstance(node, Name) and len(entries) == 1 and entries[0] is node:
-            return np.array(numbers[0])
         symbol = (
             evaluator.scope.find(node.name)
             if isinstance(node, Name)
