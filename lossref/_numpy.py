@@ -15,7 +15,6 @@ class Numpy:
 
     abs = staticmethod(np.abs)
     exp = staticmethod(np.exp)
-    expm1 = staticmethod(np.expm1)
     log = staticmethod(np.log)
     log1p = staticmethod(np.log1p)
     minimum = staticmethod(np.minimum)

@@ -1,9 +1,9 @@
 """Knowledge distillation: the softened distribution of a student against that of a teacher, both given as logits.
 
 Two distributions that are nearly the same must not be subtracted once they are rounded. With p and q the probabilities
-of teacher and student and D = T (log q - log p), the loss is Σ p D² φ₂(D/T) and its gradient p D φ₁(D/T), where
-φ₁(u) = (eᵘ - 1)/u → 1 and φ₂(u) = (eᵘ - 1 - u)/u² → ½: terms that are never negative, that vanish with D and become
-half a variance for T → ∞. An error in D that all classes share cancels, as the q - p add up to 0.
+of teacher and student and D = T (log q - log p), the loss is Σ p D² φ(D/T) and its gradient p D (1 + D/T φ(D/T)), where
+φ(u) = (eᵘ - 1 - u)/u² → ½: terms that are never negative, that vanish with D and become half a variance for T → ∞.
+An error in D that all classes share cancels, as the q - p add up to 0.
 """
 
 from __future__ import annotations
@@ -136,17 +136,22 @@ class Pair:
         return self.m.abs(self.D) < self.T
 
     @lazy
+    def pD(self):
+        return self.m.times(self.p, self.D)
+
+    @lazy
+    def phi(self):
+        return phi(self.D / self.T)
+
+    @lazy
     def gradient(self):
         """T (q - p)"""
-        m, T = self.m, self.T
-        return m.where(self.close, self.p * self.D * phi1(m, self.D / T), T * (self.q - self.p))
+        return self.m.where(self.close, self.pD * (1 + self.D / self.T * self.phi), self.T * (self.q - self.p))
 
     @lazy
     def terms(self):
         """T² (p log p/q + q - p); the q - p add up to 0."""
-        m, T = self.m, self.T
-        pD = m.times(self.p, self.D)
-        return m.where(self.close, pD * self.D * phi2(self.D / T), T * (self.gradient - pD))
+        return self.m.where(self.close, self.pD * self.D * self.phi, self.T * (self.gradient - self.pD))
 
 
 class Softened:
@@ -156,11 +161,11 @@ class Softened:
         self.m, self.x = m, x
         self.k = m.argmax(x)
         self.top = m.pick(x, self.k)
-        self.finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
-        d, lost = difference(self.finite, self.top)
-        z = m.maximum(d / T, -1e4)  # exp is 0 long before
+        finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
+        self.d, self.lost = difference(finite, self.top)
+        z = m.maximum(self.d / T, -1e4)  # exp is 0 long before
         e = m.exp(z)
-        e = e + m.times(e, (lost + remainder(d, z, T)) / T)
+        e = e + m.times(e, (self.lost + remainder(self.d, z, T)) / T)
         self.others = m.sum_except(e, self.k)
         self.u = 1 + self.others
         self.inverse = 1 / self.u
@@ -174,38 +179,27 @@ class Softened:
 def log_ratio(m, student, teacher, T):
     """D = T (log q - log p), exact also where q is next to p.
 
-    Up to a constant of the row, D is x - y. That constant is seen from a class that both find likely: where the two
-    normalising sums are about equal, from the mean of q/p - 1, otherwise from their logarithms.
+    Up to a constant of the row, D is the difference of the logits, each below its top. Where the constant is small it
+    comes from the mean of q/p - 1, otherwise from the logarithms of the sums of the exponentials.
     """
     p, q = teacher.probabilities, student.probabilities
-    k = m.argmax(student.finite / 2 + teacher.finite / 2)
-    x, y = m.pick(student.finite, k), m.pick(teacher.finite, k)
-    (a, a_lost), (b, b_lost) = difference(student.finite, x), difference(teacher.finite, y)
-    D = (a - b) + (a_lost - b_lost)
+    D = (student.d - teacher.d) + (student.lost - teacher.lost)
     D = m.where(student.x == -math.inf, -math.inf, m.where(teacher.x == -math.inf, math.inf, D))
-    shift = (student.top - x) - (teacher.top - y) + T * (student.log_sum - teacher.log_sum)
-    mean = m.sum(m.where(m.abs(D) < T, p * D * phi1(m, D / T), T * (q * m.exp(shift / T) - p)))
-    shift = m.where(m.abs(shift) < T / 2, mean * over(m, m.log1p, mean / T), shift)
-    return D - shift
+    shift = T * (student.log_sum - teacher.log_sum)
+    u = D / T
+    mean = m.sum(m.where(m.abs(u) < 1, p * D * (1 + u * phi(u)), T * (q * m.exp(shift / T) - p)))
+    u = mean / T
+    log1p = m.where(u == 0, mean, mean * (m.log1p(u) / u))  # T log(1 + u), for any T
+    return D - m.where(m.abs(shift) < T / 2, log1p, shift)
 
 
-def phi1(m, u):
-    """(eᵘ - 1) / u"""
-    return over(m, m.expm1, u)
-
-
-def phi2(u):
-    """(eᵘ - 1 - u) / u² for |u| < 1, by its series: uⁿ/(n+2)! is below the last place from n = 18 on."""
-    total = 1 / math.factorial(19)
-    for n in range(18, 1, -1):
+def phi(u):
+    """(eᵘ - 1 - u) / u² for |u| < 1, by its series, as far as its terms can be seen beside the first."""
+    last = 11 if u.dtype.itemsize == 4 else 19
+    total = 1 / math.factorial(last)
+    for n in range(last - 1, 1, -1):
         total = total * u + 1 / math.factorial(n)
     return total
-
-
-def over(m, f, u):
-    """f(u) / u for an f that starts like u."""
-    nonzero = m.where(u == 0, 1, u)
-    return m.where(u == 0, 1, f(nonzero) / nonzero)
 
 
 def difference(x, y):
@@ -218,7 +212,7 @@ def difference(x, y):
 def remainder(d, z, T):
     """d - z T, to all digits: the factors are multiplied in halves (Dekker's product)."""
     if math.frexp(T)[0] == 0.5:
-        return 0 * d  # by a power of two nothing is rounded
+        return 0.0  # by a power of two nothing is rounded
     bits = 12 if z.dtype.itemsize == 4 else 26
     fraction, exponent = math.frexp(T)
     T_high = math.ldexp(round(math.ldexp(fraction, bits)), exponent - bits)

@@ -38,7 +38,6 @@ class Torch:
 
     abs = staticmethod(torch.abs)
     exp = staticmethod(torch.exp)
-    expm1 = staticmethod(torch.expm1)
     log = staticmethod(torch.log)
     log1p = staticmethod(torch.log1p)
     relu = staticmethod(torch.relu)
