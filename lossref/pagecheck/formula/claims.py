@@ -121,10 +121,10 @@ def check_claim(
         raise FormulaError(
             "this inequality is tight: `loose` is not needed", *chain.span, "remove the comment"
         )
-    if prove and not conditions:
+    if prove:
         from .prove import proves  # SymPy takes half a second to import: only a run that proves pays for it
 
-        if all(link.relation == "=" and proves(scope, link.left, link.right) for link in links):
+        if all(link.relation == "=" and proves(scope, link.left, link.right, conditions) for link in links):
             return PROVED
     return NUMERIC
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import pytest
 from symbols import FRONT
 
-from lossref.pagecheck.formula.checks import _read_all, formula_scope
+from lossref.pagecheck.formula.checks import _attach_conditions, _read_all, formula_scope
 from lossref.pagecheck.formula.prove import proves
 from lossref.pagecheck.source import read_text
 
 DEFINITIONS = r"""
 定义 $p := \sigma(z)$、$\ell := -[y\log p+(1-y)\log(1-p)]$、$p_n := \sigma(z_n)$、$f(x) := x^3$。
+定义 $L := -\frac1N\sum_{n=1}^N[y_n\log p_n+(1-y_n)\log(1-p_n)]$、
+$S := \sum_{j=1}^C e^{v_j}$、$s := \operatorname{softmax}(v)$、$E := -\sum_{i=1}^C t_i\log s_i$、$a_i := e^{v_i}$。
 """
 
 
-def proved(tex: str) -> bool:
-    page = read_text(FRONT + DEFINITIONS + f"\n${tex}$\n", "docs/page.md")
+def proved(tex: str, condition: str = "") -> bool:
+    page = read_text(FRONT + DEFINITIONS + f"\n{condition}${tex}$\n", "docs/page.md")
     scope = formula_scope(page)
     formulas = _read_all(list(page.maths), scope)
+    _attach_conditions(formulas)
     assert formulas[-1].error is None, formulas[-1].error
     left, right = formulas[-1].reading.statements[-1].body.sides
-    return proves(scope, left, right)
+    return proves(scope, left, right, formulas[-1].conditions)
 
 
 PROVED = [
@@ -38,6 +41,28 @@ PROVED = [
     r"\log(4\beta^2) = 2\log 2+2\log\beta",
     r"f'(z) = 3z^2",
     r"\tanh(z) = 2\sigma(2z)-1",
+    # sums over an index of any size
+    r"\frac{\partial L}{\partial z_n} = \frac1N(p_n-y_n)",
+    r"\frac{\partial L}{\partial p_n} = \frac1N\cdot\frac{p_n-y_n}{p_n(1-p_n)}",
+    r"\sum_{n=1}^N (2z_n+y_n)+N = \sum_{k=1}^N y_k+2\sum_{n=1}^N z_n+\sum_{n=1}^N 1",
+    r"\frac{\partial s_i}{\partial v_j} = s_i(\delta_{ij}-s_j)",
+    r"\frac{\partial E}{\partial v_j} = s_j-t_j",
+    r"\frac{\partial^2 E}{\partial v_i\,\partial v_j} = s_i(\delta_{ij}-s_j)",
+    r"\log s_i = v_i-\log S",
+    r"\sum_{i=1}^C s_i = 1+0\cdot z",
+    r"\sum_{i=1}^C\sum_{j=1}^C \delta_{ij}v_j = \sum_{k=1}^C v_k",
+    r"\sum_{i=1}^C\sum_{j=1}^C t_i v_j = \sum_{j=1}^C v_j",
+    r"\sum_{i=1}^C \frac{\partial S}{\partial v_i} = S",
+    r"\sum_{i=1}^C \frac{\partial^2 S}{\partial v_i\,\partial v_i} = S",
+    r"\sum_{i=1}^C \frac{\partial}{\partial v_i}\sum_{j=1}^C v_j^2v_i = \sum_{i=1}^C(\sum_{j=1}^C v_j^2+2v_i^2)",
+    # cases by the values of a symbol
+    r"\ell = \begin{cases} -\log p & y = 1 \\ -\log(1-p) & y = 0 \end{cases}",
+]
+GIVEN = [
+    ("当 $y = 1$ 时，", r"\frac{\partial \ell}{\partial z} = p-1"),
+    ("当 $z = \\log 3$ 时，", r"p = \frac34"),
+    ("当 $z = \\log 3$、$y = 1$ 时，", r"\frac{\partial \ell}{\partial z} = -\frac14"),
+    ("当 $r > 0$ 时，", r"r\cdot r = r^2"),
 ]
 
 
@@ -54,6 +79,13 @@ def test_the_same_identities_with_one_slip_are_not(tex):
     assert not proved(f"{left} = 2\\cdot({right})")
 
 
+@pytest.mark.parametrize(("condition", "tex"), GIVEN)
+def test_what_conditions_give_is_put_in(condition, tex):
+    assert proved(tex, condition)
+    assert condition.count("r") or not proved(tex)
+    assert not proved(tex + f"+{10**-9:.9f}", condition)
+
+
 @pytest.mark.parametrize(
     "tex",
     [
@@ -61,7 +93,20 @@ def test_the_same_identities_with_one_slip_are_not(tex):
         r"\sqrt{z^2} = z",
         r"|z| = z",
         r"(z^2)^{\frac12} = z",
-        r"\sum_{n=1}^N z_n = \sum_{n=1}^N z_n+0",  # true, and outside the fragment
+        r"\frac{\partial s_i}{\partial v_j} = s_i(1-s_j)",  # the diagonal alone
+        r"\frac{\partial s_i}{\partial v_j} = -s_is_j",  # all but the diagonal
+        r"\sum_{i=1}^C\sum_{j=1}^C \delta_{ij}v_j = 0",
+        r"\sum_{i=1}^C \frac{\partial S}{\partial v_i} = 0",
+        r"\sum_{i=1}^C\sum_{j=1}^C \frac{\partial^2 S}{\partial v_i\,\partial v_j} = C\cdot S",
+        r"\sum_{i=1}^C v_i^2 = (\sum_{i=1}^C v_i)^2",
+        r"\sum_{i=1}^C v_i = 1",
+        r"\sum_{n=1}^N y_n = 1",
+        r"\sum_{i=1}^C\sum_{j=1}^C v_iv_j = \sum_{i=1}^C v_i^2",
+        r"\sum_{i=1}^C v_it_j = v_i",
+        r"\sum_{i=1}^C t_i^2 = 1",
+        r"\log\sum_{i=1}^C v_i = \sum_{i=1}^C\log v_i",
+        r"\sum_{n=1}^N z_n = \sum_{i=1}^C v_i",
+        r"\ell = \begin{cases} -\log p & y = 0 \\ -\log(1-p) & y = 1 \end{cases}",
         r"\max(z, 0) = \frac{z+|z|}{2}",
     ],
 )
