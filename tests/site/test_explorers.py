@@ -503,7 +503,7 @@ def test_moving_curves_are_the_colours_of_the_palette(where, visit):
 
 
 @browser_test
-def test_explorers_work_after_instant_navigation_and_start_anew_on_reload(where, visit):
+def test_explorers_work_after_instant_navigation_and_start_anew_when_loaded_again(where, visit):
     window = visit()
     page = window.go("")
     page.evaluate("window.sameDocument = true")
@@ -515,7 +515,8 @@ def test_explorers_work_after_instant_navigation_and_start_anew_on_reload(where,
     figure.locator("input").first.press("End")
     assert figure.evaluate(READ) != start
     assert_shows(figure.evaluate(READ), EXPLORERS["focal-loss"])
-    page.reload()
+    window.go(where["huber-family"])
+    page.go_back()
     assert figure_of(page, "focal-loss").evaluate(READ) == start
     assert figure.locator("input").first.input_value() == figure.locator("input").first.get_attribute("value")
     assert window.complaints == []
