@@ -20,6 +20,7 @@ from .evaluate import Evaluator, Point, domain_of, same
 from .points import DRAWN, NEAR, SEED, SPECIAL, Given, Needs, describe, points
 from .scope import Scope
 from .syntax import (
+    Cases,
     Chain,
     Const,
     Each,
@@ -179,7 +180,7 @@ def _trials(
     """
     found = []
     with v.precision(digits):
-        count = MANY_POINTS if link.relation in MIRROR else POINTS
+        count = MANY_POINTS if link.relation in MIRROR or _has_cases(link) else POINTS
         evaluator = None
         for point, env, needs in points(scope, [link.left, link.right], conditions, count, style):
             if evaluator is None or evaluator.point is not point:  # other indices may stand at the same point
@@ -200,6 +201,11 @@ def _trials(
                 ) from None
             found.append(Trial(left, right, evaluator.scale, point, env, needs, digits))
     return found
+
+
+def _has_cases(link: Link) -> bool:
+    """Each branch must be met often enough that another condition would show."""
+    return any(isinstance(node, Cases) for side in (link.left, link.right) for node in side.walk())
 
 
 def _tolerance(link: Link):

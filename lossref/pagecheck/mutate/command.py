@@ -57,6 +57,8 @@ def _run(options: argparse.Namespace) -> int:
         results = _sampled(root, pages, options, accepted)
     else:
         results = _whole(root, pages, files, options, accepted)
+        if len(results) < len(pages) + len(files):
+            return 2
     print(score.table(results, accepted))
     return 1 if any(result.survivors(accepted) for result in results) else 0
 
@@ -141,7 +143,9 @@ def _whole(root: Path, paths: list[Path], files: list[Path], options, accepted: 
             continue
         trial = Trial(read_page(root / name, root), quoted)
         if trial.baseline:
-            raise PageError(trial.page.at(0), f"fails before anything is changed: {min(trial.baseline)}")
+            print(f"{name} fails before anything is changed: {min(trial.baseline)}", file=sys.stderr)
+            del results[name]
+            continue
         try_mutants(trial, chosen[name], results[name], progress.tell, options.jobs)
         done(results[name])
     if code := {root / name: chosen[name] for name in chosen if losses.is_loss_file(root / name, root)}:
