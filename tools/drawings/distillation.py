@@ -45,7 +45,7 @@ def distillation_shape() -> str:
         "distillation-shape", "学生的一个 logit 偏离教师时的损失：三个温度", "学生的第一个 logit 减教师的", (-8, -4, 0, 4, 8),
         [Panel("乘 T² 的 KL", (0, 2, 4, 6, 8), [
             Line(moved, loss(1), "T = 1", (7.7, 0.85), "a", "end"),
-            Line(moved, loss(2), "T = 2", (7.7, 2.2), "b", "end"),
+            Line(moved, loss(2), "T = 2", (7.7, 1.65), "b", "end"),
             Line(moved, loss(1e6), "T → ∞", (5.4, 5.2), "c", "end"),
         ], height=260)],
     )  # fmt: skip
