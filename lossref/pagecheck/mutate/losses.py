@@ -10,6 +10,7 @@ import ast
 import copy
 import importlib
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -313,6 +314,7 @@ def _verdict(module: ModuleType, source: str, items: list) -> str | None:
 def _run(item) -> tuple[str | None, float]:
     from _pytest.runner import runtestprotocol
 
+    began = time.process_time()  # a busy machine makes no test slow
     reports = runtestprotocol(item, log=False, nextitem=None)
     failed = next((str(r.longrepr) for r in reports if r.failed), None)
-    return failed, sum(r.duration for r in reports)
+    return failed, time.process_time() - began
