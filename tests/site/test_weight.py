@@ -1,0 +1,76 @@
+"""What a page weighs and when it is there, in a real browser that fetches from a compressing server."""
+
+import pytest
+
+from benchmarks.site import Served, visited
+from tests.site.conftest import pages_of
+from tools.light import without_comments
+
+pytestmark = pytest.mark.browser
+
+# Bytes received, headers included, fonts apart (there are none). The goals are 150 and 40 kB. Prose, code, charts, TeX and
+# MathML alone are 37 kB of the heaviest chapters, and the drawings of a hundred and fifty formulas another 15: a page of
+# more than a hundred formulas may have the second bound.
+FIRST, NEXT, NEXT_OF_MANY_FORMULAS, MANY = 152_000, 40_000, 58_000, 100
+
+
+@pytest.fixture(scope="module")
+def compressed(site):
+    with Served(site) as address:
+        yield address
+
+
+def test_every_page_keeps_to_its_budget(site, browser, compressed):
+    for path in pages_of(site):
+        if path.endswith(".html"):
+            continue
+        first, following = visited(browser, compressed, path)
+        fetched = [address for address in following.received if following.received[address]]
+        assert fetched == [compressed + path], "the next page fetches more than itself"
+        formulas = (site / path / "index.html").read_text(encoding="utf-8").count("<mjx-container")
+        assert first.total <= FIRST, (path, first.received)
+        assert following.total <= (NEXT_OF_MANY_FORMULAS if formulas > MANY else NEXT), (path, following.total, formulas)
+        assert first.fonts == following.fonts == 0
+
+
+def test_the_front_page_fetches_the_glyphs_that_chapters_need(browser, compressed):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(compressed, wait_until="networkidle")
+    glyphs = page.evaluate("performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('glyphs'))")
+    assert len(glyphs) == 1
+    context.close()
+
+
+def test_the_search_index_comes_when_it_is_wanted(browser, compressed):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(compressed + "losses/bce/", wait_until="networkidle")
+    assert not [address for address in fetched if "search_index" in address or "workers/" in address]
+    page.keyboard.press("/")
+    page.keyboard.type("huber")
+    page.wait_for_selector(".md-search-result__link")
+    assert [address for address in fetched if "search_index" in address]
+    assert [address for address in fetched if "workers/" in address]
+    context.close()
+
+
+def test_words_found_are_marked_on_the_page_that_a_result_leads_to(browser, compressed):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(compressed + "losses/l1-huber/?h=huber")
+    page.wait_for_selector("article mark")
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "code", "left"),
+    [
+        (".css", "/* a\n * b */\na {\n  b: c; /* d */\n}\n\n", "a {\nb: c;\n}\n"),
+        (".js", "// a\nf('//b');\n  // c\ng(1); // d\nh('http://x');\n", "f('//b');\ng(1);\nh('http://x');\n"),
+    ],
+)
+def test_comments_stay_at_home(suffix, code, left):
+    assert without_comments(code, suffix) == left
