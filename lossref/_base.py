@@ -36,6 +36,16 @@ class Parts(NamedTuple):
     hessian: Callable[[], Any]
 
 
+class RowParts(NamedTuple):
+    """The same of rows, with two products that need no C×C block: what becomes of a change ``v`` of the row."""
+
+    value: Callable[[], Any]
+    gradient: Callable[[], Any]
+    hessian: Callable[[], Any]
+    turned: Callable[[Any], Any]  # v -> Hessian · v
+    by_mass: Callable[[Any], Any]  # v -> ∂(gradient · v)/∂a
+
+
 class Loss:
     """What the two kinds of loss share; ``_evaluate`` is theirs."""
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate as validate
-from ._base import Array, Loss, Parts, Result
-from ._elementary import Distribution, Index
+from ._base import Array, Loss, Parts, Result, RowParts
+from ._elementary import Distribution, Index, turn
 from ._numpy import NUMPY
 from ._tiles import rows
 
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike  # not cheap to import
 
 
-def parts(m, formula, x, target, scale=1.0) -> Parts:
+def parts(m, formula, x, target, scale=1.0) -> RowParts:
     """Value (rows, 1), and times ``scale`` gradient (rows, C) and Hessian (rows, C, C), of a loss of softmax(x)."""
     s = m.softmax(x)
     of_class = formula(m, s.p(target), s.q(target), s.surprisal(target))
-    return Parts(
+    return RowParts(
         value=lambda: target.total(of_class.value()),
         gradient=lambda: target.pull(s, of_class.gradient() * scale),
         hessian=lambda: target.bend(s, of_class.gradient() * scale, of_class.hessian() * scale),
+        turned=lambda v: turn(target, s, of_class.gradient() * scale, of_class.hessian() * scale, v),
+        by_mass=lambda v: of_class.gradient() * scale * target(s.along(v)),
     )
 
 

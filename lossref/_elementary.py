@@ -62,7 +62,7 @@ class Logistic:
     @lazy
     def q(self):
         """σ(-z) = 1 - σ(z), without the subtraction."""
-        return self.m.or_one(self.e, self.z <= 0) * self.s
+        return self.m.or_one(self.e, self.z < 0) * self.s  # at 0, e is 1
 
 
 class Softmax:
@@ -93,6 +93,11 @@ class Softmax:
     def surprisal(self, at):
         """-log p"""
         return self.log_sum + (self.top - at(self.x))
+
+    def along(self, v):
+        """∂(log p)/∂x · v, which is v - Σ p v: told from the largest class, whose own part would cancel."""
+        w = v - self.m.pick(v, self.k)
+        return w - self.m.sum(self.e * self.scale * w)
 
     def q(self, at):
         """1 - p: no class but the largest has p > ½, so only there the subtraction loses anything."""
@@ -134,7 +139,10 @@ class Index:
         """Σ_c a_c (curvature_c g gᵀ + slope_c ∂²(log p_c)), g the gradient of log p_c; the second is ppᵀ - diag p."""
         p = s.e * s.scale
         g = self.m.put(-p, self.y, s.q(self))
-        return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s, self.a * slope, p)
+        return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s, self.mass(slope), p)
+
+    def mass(self, slope):
+        return self.a * slope
 
 
 class Distribution:
@@ -154,14 +162,30 @@ class Distribution:
 
     def pull(self, s, slope):
         b = self.m.times(self.a, slope)
-        return b * s.q(self) - s.p(self) * (self.m.sum(b) - b)
+        return b * s.q(self) - s.p(self) * _others(self.m, b)
 
     def bend(self, s, slope, curvature):
         m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature + 0 * self.a)
         # row c of g is the gradient of log p_c
         g = m.set_diagonal(m.outer(0 * p, p) - p[..., None, :], q)
         both = m.matmul(b[..., None, :] * m.transpose(g), g)
-        return both - _spread(m, s, m.sum(m.times(self.a, slope + 0 * self.a)), p)
+        return both - _spread(m, s, self.mass(slope), p)
+
+    def mass(self, slope):
+        return self.m.sum(self.m.times(self.a, slope + 0 * self.a))
+
+
+def _others(m, b):
+    """For each place the sum of b over the others, which the largest, subtracted from the sum, would leave no digit of."""
+    k = m.argmax(m.abs(b))
+    small = m.sum_except(b, k)
+    return m.put(small + (m.pick(b, k) - b), k, small)
+
+
+def turn(target, s, slope, curvature, v):
+    """``target.bend(s, slope, curvature)`` times v."""
+    d = s.along(v)
+    return target.pull(s, curvature * target(d)) - target.mass(slope) * (s.e * s.scale) * d
 
 
 def _spread(m, s, b, p):

@@ -203,10 +203,11 @@ def accumulate(tile: Any, out: Any) -> None:
 
 def total(a: Any) -> Any:
     """The sum in float64, of sums of eight in the dtype of the tile, whose few errors are lost among so many."""
-    n = a.size // 8 * 8
-    if a.dtype == np.float64 or n < 1024:
-        return np.add.reduce(a, axis=None, dtype=np.float64)
-    flat = a.reshape(-1)
+    if a.size < 4096:
+        return np.add.reduce(a.astype(np.float64, copy=False), axis=None)  # faster than the reduction's own cast
+    if a.dtype == np.float64:
+        return np.add.reduce(a, axis=None)
+    flat, n = a.reshape(-1), a.size // 8 * 8
     by_eight = np.add.reduce(flat[:n].reshape(8, -1), axis=0)
     result = np.add.reduce(by_eight, dtype=np.float64) + np.add.reduce(flat[n:], dtype=np.float64)
     return result if np.isfinite(result) else np.add.reduce(a, axis=None, dtype=np.float64)

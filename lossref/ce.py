@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ._base import Parts
+from ._base import Parts, RowParts
 from ._classes import Classes
 
 if TYPE_CHECKING:
@@ -107,8 +107,10 @@ class NLLLoss(Classes):
     @staticmethod
     def parts(m, formula, x, target, scale=1.0):
         zero = m.zeros_like(x)
-        return Parts(
+        return RowParts(
             value=lambda: target.total(0 - target(x)),
             gradient=lambda: m.put(zero, target.y, -target.a * scale),
             hessian=lambda: m.outer(zero, zero),
+            turned=lambda v: 0 * v,
+            by_mass=lambda v: -scale * target(v),
         )

@@ -36,11 +36,11 @@ class Torch:
 
     hard = False  # labels are not looked at
 
-    abs = staticmethod(torch.abs)
+    abs: Any = staticmethod(torch.abs)
     exp = staticmethod(torch.exp)
     log = staticmethod(torch.log)
     log1p = staticmethod(torch.log1p)
-    relu = staticmethod(torch.relu)
+    relu: Any = staticmethod(torch.relu)
     where = staticmethod(torch.where)
     sign = staticmethod(torch.sgn)
     clip = staticmethod(torch.clamp)
@@ -128,22 +128,41 @@ class Torch:
 TORCH = Torch()
 
 
+class Smooth(Torch):
+    """For derivatives that torch works out: at 0, where pieces of a smooth function meet, all take the same side."""
+
+    abs = staticmethod(lambda x: torch.where(x < 0, -x, x))
+    relu = staticmethod(lambda x: torch.where(x < 0, 0, x))
+
+    @staticmethod
+    def or_one(x, flag):
+        return torch.where(flag, 1, x)
+
+
+SMOOTH = Smooth()
+
+
 class Term(torch.autograd.Function):
     """The terms ℓ(x, y) of a loss, differentiated ``i`` times by x and ``j`` times by y.
 
-    By x the formula says how. By y torch works it out: no formula is delicate there, and few targets have a gradient.
+    Twice by x the formula says how, from there on torch works it out. By y it always does: no formula is delicate
+    there, and few targets have a gradient.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x, y, extra, formula, i, j):
-        def term(y):
-            return (formula(TORCH, x, y) if extra is None else formula(TORCH, x, y, pos_weight=extra))[i]()
+        m = TORCH if i <= 2 else SMOOTH
 
+        def term(x, y):
+            return (formula(m, x, y) if extra is None else formula(m, x, y, pos_weight=extra))[min(i, 2)]()
+
+        for _ in range(i - 2):
+            term = _derivative(term, 0)
         for _ in range(j):
-            term = _derivative(term)
-        return term(y)
+            term = _derivative(term, 1)
+        return term(x, y)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -157,14 +176,10 @@ class Term(torch.autograd.Function):
         x, y, extra = ctx.saved_tensors
         formula, i, j = ctx.rest
 
-        def by_x():
-            if i == 2:
-                raise RuntimeError(
-                    "lossref has formulas for two derivatives with respect to the input, not for a third"
-                )
-            return cls.apply(x, y, extra, formula, i + 1, j)
-
-        return by_x, lambda: cls.apply(x, y, extra, formula, i, j + 1)
+        return (
+            lambda: cls.apply(x, y, extra, formula, i + 1, j),
+            lambda: cls.apply(x, y, extra, formula, i, j + 1),
+        )
 
     @classmethod
     def _backward(cls, ctx, g):
@@ -193,9 +208,11 @@ class ForwardTerm(Term):
         return sum(terms[1:], terms[0])
 
 
-def _derivative(f):
-    def derivative(y):
-        value, pull, *_ = torch.func.vjp(f, y)
+def _derivative(f, k):
+    """∂f/∂x (``k`` = 0) or ∂f/∂y (1)."""
+
+    def derivative(*xy):
+        value, pull, *_ = torch.func.vjp(lambda at: f(*xy[:k], at, *xy[k + 1 :]), xy[k])
         return pull(torch.ones_like(value))[0]
 
     return derivative
@@ -223,26 +240,22 @@ class Pass(torch.autograd.Function):
             ctx.gradient = torch.from_numpy(gradient)
         else:
             value = loss(x, y)
-        # as_tensor would do for both, but takes 20 µs for a NumPy scalar
-        return (
-            torch.from_numpy(value)
-            if isinstance(value, np.ndarray)
-            else torch.tensor(value.item(), dtype=input.dtype)
-        )
+        return torch.from_numpy(np.asarray(value))
 
     @staticmethod
     def backward(ctx, g):
-        input, target = ctx.saved_tensors
-        if torch.is_grad_enabled():  # backward is itself to be differentiated
-            value = ctx.module.by_terms(input, target)
-            return *torch.autograd.grad(value, input, g, create_graph=True), None, None
-        keep = torch._C._autograd._get_current_graph_task_keep_graph()
         gradient = ctx.gradient
+        if gradient is None or torch.is_grad_enabled():  # backward is itself to be differentiated, or comes too late
+            input, target = ctx.saved_tensors
+            value = ctx.module.by_terms(input, target)
+            # (value, …, g) would say the same, but makes torch import SymPy: half a second
+            return *torch.autograd.grad((value * g).sum(), input, create_graph=True), None, None
+        keep = torch._C._autograd._get_current_graph_task_keep_graph()
         if not keep:
             ctx.gradient = None
         if g.dim() == 0 and g.item() == 1:
             return gradient.clone() if keep else gradient, None, None
-        g = _beside(g, input)
+        g = _beside(g, gradient)
         return gradient * g if keep else gradient.mul_(g), None, None
 
 
@@ -252,47 +265,70 @@ def _beside(g, input):
 
 
 class RowTerm(torch.autograd.Function):
-    """The loss of each row of ``x``, for a target with masses ``a``: of class ``y``, or of every class (``y`` None).
+    """The loss of each row of ``x`` (``i`` = 0), and its gradient by ``x`` (1), for a target with masses ``a``.
 
-    Backward is the gradient's formula, written in differentiable operations: the second derivative is torch's.
+    The target is class ``y``, or every class (``y`` None). What torch differentiates itself is the product with the
+    Hessian, for the third derivative.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x, y, a, how):
-        return how(TORCH, x, _target(y, a)).value().squeeze(-1)
+    def forward(x, y, a, how, i):
+        parts = how(TORCH, x, _target(y, a))
+        return parts.gradient() if i else parts.value().squeeze(-1)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        *tensors, ctx.how = inputs
+        *tensors, ctx.how, ctx.i = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
 
-    @staticmethod
-    def derivatives(ctx):
+    @classmethod
+    def _backward(cls, ctx, g):
         x, y, a = ctx.saved_tensors
+        by_x, _, by_a, *_ = ctx.needs_input_grad
+        if ctx.i:
+            parts = ctx.how(TORCH, x, _target(y, a))
+            return parts.turned(g) if by_x else None, None, parts.by_mass(g) if by_a else None, None, None
+        g = g.unsqueeze(-1)
         return (
-            lambda: ctx.how(TORCH, x, _target(y, a)).gradient(),
-            lambda: ctx.how(TORCH, x, Each(TORCH, a)).value(),
+            g * cls.apply(x, y, a, ctx.how, 1) if by_x else None,
+            None,
+            g * ctx.how(TORCH, x, Each(TORCH, a)).value() if by_a else None,
+            None,
+            None,
         )
 
     @staticmethod
     def backward(ctx, g):
-        by_x, by_a = RowTerm.derivatives(ctx)
-        g = g.unsqueeze(-1)
-        wanted = ctx.needs_input_grad
-        return g * by_x() if wanted[0] else None, None, g * by_a() if wanted[2] else None, None
+        return RowTerm._backward(ctx, g)
 
 
 class ForwardRowTerm(RowTerm):
     """The same with forward-mode derivatives, which torch's compiler cannot trace."""
 
     @staticmethod
-    def jvp(ctx, x_t, y_t, a_t, _):
-        by_x, by_a = RowTerm.derivatives(ctx)
-        terms = [t * by() for t, by in ((x_t, by_x), (a_t, by_a)) if t is not None]
-        return sum(terms[1:], terms[0]).sum(-1)
+    def backward(ctx, g):
+        return ForwardRowTerm._backward(ctx, g)
+
+    @staticmethod
+    def jvp(ctx, x_t, y_t, a_t, *_):
+        x, y, a = ctx.saved_tensors
+        how = ctx.how
+        if ctx.i:  # symmetric in the changes of x, linear in a
+            by_x, by_a = (
+                lambda: how(TORCH, x, _target(y, a)).turned(x_t),
+                lambda: how(TORCH, x, _target(y, a_t)).gradient(),
+            )
+        else:
+            by_x, by_a = (
+                lambda: x_t * ForwardRowTerm.apply(x, y, a, how, 1),
+                lambda: a_t * how(TORCH, x, Each(TORCH, a)).value(),
+            )
+        terms = [by() for t, by in ((x_t, by_x), (a_t, by_a)) if t is not None]
+        tangent = sum(terms[1:], terms[0])
+        return tangent if ctx.i else tangent.sum(-1)
 
 
 class Each(Distribution):
@@ -407,9 +443,11 @@ class Loss(nn.Module):
     def on_numpy(self):
         """The NumPy loss with this module's arguments."""
         loss = object.__new__(self.loss)
-        vars(loss).update(self.arguments(), reduction=self.reduction, denominator=self.denominator)
-        vars(loss).update(names=("input", "target"), warns=False)
-        vars(loss).update((name, b if b is None else b.detach().numpy()) for name, b in self._buffers.items())
+        given = vars(loss)
+        given.update(self.arguments(), reduction=self.reduction, denominator=self.denominator)
+        given.update(names=("input", "target"), warns=False)
+        for name, b in self._buffers.items():
+            given[name] = None if b is None else b.detach().numpy()
         return loss
 
     def _on_cpu(self, input, target) -> bool:
@@ -429,8 +467,8 @@ class Loss(nn.Module):
             and torch.autograd.forward_ad._current_level < 0
             and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
             and all(
-                b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad
-                for b in self.buffers()
+                b is None or (b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad)
+                for b in self._buffers.values()
             )
         )
 
@@ -559,7 +597,7 @@ class Classes(Loss):
             a = smooth(a, self.label_smoothing, weight)
         how = partial(_with_formula, self.loss.parts, partial(self.loss.formula, **self.arguments()))
         term = RowTerm if torch.compiler.is_compiling() else ForwardRowTerm
-        value = term.apply(rows, y, a, how)
+        value = term.apply(rows, y, a, how, 0)
         if kept is not None:
             value = torch.where(kept, value, 0)
         if self.reduction == "none":

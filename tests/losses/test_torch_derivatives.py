@@ -1,0 +1,138 @@
+"""Derivatives of torch modules beyond the gradient: products with the Hessian are exact, and every order works."""
+
+import numpy as np
+import pytest
+import torch
+from cases import CASES
+from mpmath import diff, log, mp, mpf
+
+import lossref
+import lossref.torch
+
+SMOOTH = {c.id: c for c in CASES if c.loss in ("BCEWithLogitsLoss", "SigmoidFocalLoss", "BCELoss", "MSELoss")}
+FIRST = list({case.loss: case for case in reversed(CASES)}.values())
+BY_CLASSES = {
+    "CrossEntropyLoss": {},
+    "SoftmaxFocalLoss": {"gamma": 2.0},
+    "SoftmaxFocalLoss-0.5": {"gamma": 0.5},
+    "NLLLoss": {},
+}
+
+
+def build(name, **kwargs):
+    """The module and the loss."""
+    name = name.partition("-")[0]
+    return getattr(lossref.torch, name)(**kwargs), lossref.LOSSES[name](**kwargs)
+
+
+def repeated(f, x, order):
+    """The derivative of that order of each of the terms that f gives for x."""
+    t = f(x)
+    for _ in range(order):
+        (t,) = torch.autograd.grad(t.sum(), x, create_graph=True)
+    return t.detach()
+
+
+def module(case):
+    kwargs = {k: torch.tensor(v) if k == "pos_weight" else v for k, v in case.kwargs.items()}
+    return getattr(lossref.torch, case.loss)(**kwargs, reduction="none")
+
+
+@pytest.mark.parametrize("case", SMOOTH.values(), ids=SMOOTH)
+@pytest.mark.parametrize("order", [3, 4])
+def test_higher_orders(case, order):
+    """Against mpmath on the definition, also at 0, where |z| has a kink and the loss has none."""
+    x = [0.1, 0.5, 0.9] if case.loss == "BCELoss" else [-5.0, -0.5, 0.0, 1e-9, 2.0]
+    for y in {0.3} if case.soft else {0.0, 1.0}:
+        tx = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+        ty = torch.full_like(tx, y).detach()
+        with mp.workdps(60):
+            wanted = [float(diff(lambda t, y=y: case.definition(t, mpf(y)), mpf(v), order)) for v in x]
+        scale = max(1.0, np.abs(wanted).max())
+        for f in (module(case), module(case).by_terms):
+            got = repeated(lambda t, f=f, ty=ty: f(t, ty), tx, order)
+            np.testing.assert_allclose(got, wanted, rtol=1e-13, atol=1e-14 * scale)
+
+
+@pytest.mark.parametrize("case", FIRST, ids=lambda c: c.loss)
+def test_every_loss_has_a_third(case):
+    """Against differences of lossref's Hessian, away from kinks."""
+    x, y = case.draw(np.random.default_rng(3), (7,))
+    loss = lossref.LOSSES[case.loss](**case.kwargs, reduction="none")
+    wanted = (loss.hess(x + 1e-4, y) - loss.hess(x - 1e-4, y)) / 2e-4
+    tx, ty = torch.tensor(x, requires_grad=True), torch.tensor(y)
+    got = repeated(lambda t: module(case)(t, ty), tx, 3)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+    third = torch.func.vmap(torch.func.grad(torch.func.grad(torch.func.grad(module(case)))))
+    np.testing.assert_allclose(third(tx.detach(), ty), got, rtol=1e-12, atol=1e-15)
+
+
+ROWS = [[60.0, 0.0, 1.0], [3.0, 2.0, -1.0], [-1e-30, 0.0, 1e-30], [0.1, 40.3, 2.0], [700.0, 0.5, -3.0]]
+INDEX = [0, 1, 2, 0, 0]
+MASSES = [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.2, 0.2]]
+
+
+def rows(name, soft):
+    x = np.array(ROWS)
+    return x - 1000 if name == "NLLLoss" else x, np.array(MASSES) if soft else np.array(INDEX)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("name", BY_CLASSES)
+def test_products_with_the_hessian(name, soft):
+    """Against the C×C blocks, to the last places of their terms, where softmax is saturated too."""
+    if soft and name == "NLLLoss":
+        pytest.skip("NLLLoss has no probabilities as targets")
+    module, loss = build(name, **BY_CLASSES[name], reduction="sum")
+    x, y = rows(name, soft)
+    v = np.array([[0.3, -1.0, 2.0], [1.0, 2.0, 3.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [5.0, -1.0, 0.5]])
+    blocks = loss.hess(x, y)
+    wanted = np.einsum("nij,nj->ni", blocks, v)
+    size = np.einsum("nij,nj->ni", np.abs(blocks), np.abs(v)).max(1, keepdims=True)
+    tx, ty, tv = torch.tensor(x, requires_grad=True), torch.tensor(y), torch.tensor(v)
+    for f in (module, module.by_terms):
+        (g,) = torch.autograd.grad(f(tx, ty), tx, create_graph=True)
+        (product,) = torch.autograd.grad((g * tv).sum(), tx, create_graph=True)
+        assert np.all(np.abs(product.detach().numpy() - wanted) <= 1e-14 * size)
+    _, forward = torch.func.jvp(torch.func.grad(lambda t: module(t, ty)), (tx.detach(),), (tv,))
+    assert np.all(np.abs(forward.numpy() - wanted) <= 1e-14 * size)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "SoftmaxFocalLoss", "SoftmaxFocalLoss-0.5"])
+def test_third_of_softmax(name, soft):
+    """Along a direction, against differences of the Hessian; and for the target's masses, against torch's own check."""
+    module, loss = build(name, **BY_CLASSES[name], reduction="sum")
+    rng = np.random.default_rng(4)
+    x, v = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    y = rng.dirichlet(np.ones(3), 4) if soft else rng.integers(0, 3, 4)
+    step = 1e-4
+    wanted = np.einsum("nij,ni,nj->", loss.hess(x + step * v, y) - loss.hess(x - step * v, y), v, v) / (2 * step)
+    ty, tv = torch.tensor(y), torch.tensor(v)
+
+    def along(t):
+        return module(torch.tensor(x) + t * tv, ty)
+
+    t = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    got = repeated(along, t, 3)
+    assert got == pytest.approx(wanted, rel=1e-6)
+    if soft:
+        assert torch.autograd.gradgradcheck(module, (torch.tensor(x, requires_grad=True), ty.requires_grad_()))
+
+
+def test_the_tail_is_kept():
+    """What torch's own second derivative of a saturated softmax gives is 0; what is true is e⁻⁴⁰, nearly."""
+    x = torch.tensor([[40.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([0])
+
+    def bend(f):
+        (g,) = torch.autograd.grad(f(x, y), x, create_graph=True)
+        return torch.autograd.grad(g[0, 0], x)[0][0, 0].item()
+
+    with mp.workdps(60):
+        p = 1 / (1 + mp.exp(-40))
+        wanted = float(diff(lambda t: log(1 + mp.exp(-t)), mpf(40), 2))
+        assert wanted == pytest.approx(float(p * (1 - p)), rel=1e-12)
+    assert bend(lossref.torch.CrossEntropyLoss()) == pytest.approx(wanted, rel=1e-15, abs=0)
+    assert bend(torch.nn.CrossEntropyLoss()) == 0
