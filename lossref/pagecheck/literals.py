@@ -83,6 +83,63 @@ def find_numbers(text: str, start: int = 0) -> list[Number]:
     return found
 
 
+# -- numbers in words ----------------------------------------------------------------------------------------
+
+_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_TENS = {"十": 10, "百": 100, "千": 1000}
+_WHOLE = "[零〇一二两三四五六七八九十百千万亿]+"
+_POINT = "(?:点[零〇一二三四五六七八九]+)"
+_SPOKEN = re.compile(
+    rf"""(?:百分之(?P<percent>{_WHOLE}{_POINT}?)
+      | (?P<bottom>{_WHOLE})分之(?P<top>{_WHOLE}) | (?P<half>一半)
+      | (?P<body>{_WHOLE}{_POINT}?)(?P<unit>[倍成])
+      | (?P<bare>{_WHOLE}{_POINT}|{_WHOLE}[十百千]{_WHOLE}?))$""",
+    re.X,
+)
+
+
+def spoken_number(text: str, start: int = 0) -> Number | None:
+    """The number in words that a text ends with: 四百倍, 百分之七十五, 三分之一, 七成, 零点三."""
+    match = _SPOKEN.search(text)
+    if match is None:
+        return None
+    approx = bool(APPROXIMATELY.search(text[max(0, match.start() - 12) : match.start()]))
+    if match["bottom"] or match["half"]:
+        top, bottom = (1, 2) if match["half"] else (_whole(match["top"]), _whole(match["bottom"]))
+        if not bottom:
+            return None
+        value, step = Fraction(top, bottom), None
+        if approx and value:
+            step = Fraction(10) ** (_magnitude(value) - 1)
+    elif match["unit"] == "成":
+        value, step = Fraction(_digits(match["body"])) / 10, Fraction(1, 10)
+    else:
+        written = _digits(match["percent"]) + "%" if match["percent"] else _digits(match["body"] or match["bare"])
+        (said,) = find_numbers(("约" if approx else "") + written)
+        value, step = said.value, said.step
+    whole = step is None and value.denominator == 1
+    return Number(match.start() + start, len(text) + start, match[0], value, step, whole)
+
+
+def _digits(words: str) -> str:
+    """零点二五 as 0.25."""
+    whole, _, part = words.partition("点")
+    return f"{_whole(whole)}." + "".join(str(_DIGITS[c]) for c in part) if part else str(_whole(whole))
+
+
+def _whole(words: str) -> int:
+    total = section = digit = 0
+    for c in words:
+        if c in _DIGITS:
+            digit = _DIGITS[c]
+        elif c in _TENS:
+            section, digit = section + (digit or 1) * _TENS[c], 0
+        else:
+            big = 10**4 if c == "万" else 10**8
+            total, section, digit = (total + section + digit or 1) * big, 0, 0
+    return total + section + digit
+
+
 def _number(match: re.Match, start: int, end: int, text: str, signed: str, approx: bool) -> Number:
     if match["text"]:
         return Number(start, end, text, None, None)

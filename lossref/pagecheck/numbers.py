@@ -7,6 +7,7 @@ Each is a claim, and the comment behind it says what it must equal:
     取 16<!--:= x -->                            an input: later expressions use x
     Cox (1958)<!--= quoted.cox1958 -->           the numbers of a record of docs/data/quoted.yml, in order
     100<!-- exempt: reason -->                   not checked; counted and reported
+    约四百倍<!--= a / b -->                       a number in words may be claimed too
 
 Within a block (paragraph, table row …) the numbers between two claims belong to the second of them: all of
 them, so that none goes unchecked.
@@ -27,7 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show
+from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show, spoken_number
 from lossref.pagecheck.quoted import FILE, Record
 from lossref.pagecheck.snippets import Code, Failed, Session, loaded_names, page_code, stored_names, touches_checker
 from lossref.pagecheck.source import ATTR, CODE, HTML, PROSE, Check, Comment, Math, Page, PageError, spans
@@ -154,6 +155,8 @@ def segments(page: Page) -> list[Segment]:
             used.add(claim)
             before = [number for number in numbers if number.end <= claim.start]
             numbers = numbers[len(before) :]
+            if claim.kind == "=" and (words := _in_words(text, block.start, claim.start)):
+                before.append(words)
             found.append(Segment(tuple(before), claim))
         if numbers:
             found.append(Segment(tuple(numbers), None))
@@ -161,6 +164,13 @@ def segments(page: Page) -> list[Segment]:
         if claim not in used:
             raise page.error(claim.start, _nothing_before(claim))
     return found
+
+
+def _in_words(text: str, start: int, end: int) -> Number | None:
+    """The number in words right before a claim."""
+    said = text[start:end].rstrip(" \t\n*_`”」』)）")
+    shown = said[-40:]  # no number in words is longer
+    return spoken_number(shown, start + len(said) - len(shown))
 
 
 def _nothing_before(claim: Comment) -> str:

@@ -54,6 +54,7 @@ LONG = {
     "digits": "1" * 20000,
     "digits and dots": "1." * 10000,
     "digits and commas": "1,000" * 4000,
+    "digits in words": "一百" * 10000 + "倍<!--= x -->",
     "triggers": "当 $x$、" * 1000,
     "spaces": " " * 3 + "x" + " " * 20000 + "y",
     "stars": "*" * 20000,

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from lossref.pagecheck.literals import disagreement, find_numbers, same_line
+from lossref.pagecheck.literals import disagreement, find_numbers, same_line, spoken_number
 
 F = Fraction
 
@@ -97,3 +97,33 @@ def test_same_output(written, printed):
 @pytest.mark.parametrize("written, printed", DIFFERENT)
 def test_different_output(written, printed):
     assert not same_line(written, printed)
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "step"),
+    [
+        ("快了四百倍", 400, None),
+        ("约四百倍", 400, 10),
+        ("百分之七十五", Fraction(3, 4), Fraction(1, 100)),
+        ("百分之零点五", Fraction(1, 200), Fraction(1, 1000)),
+        ("三分之一", Fraction(1, 3), None),
+        ("约三分之一", Fraction(1, 3), Fraction(1, 100)),
+        ("千分之二", Fraction(2, 1000), None),
+        ("七成", Fraction(7, 10), Fraction(1, 10)),
+        ("零点二五", Fraction(1, 4), Fraction(1, 100)),
+        ("一半", Fraction(1, 2), None),
+        ("十二倍", 12, None),
+        ("三千零五十", 3050, None),
+        ("一百二十万倍", 1200000, None),
+        ("两亿倍", 2 * 10**8, None),
+    ],
+)
+def test_numbers_in_words(words, value, step):
+    number = spoken_number(words, 5)
+    assert (number.value, number.step) == (value, step)
+    assert number.end == 5 + len(words)
+
+
+@pytest.mark.parametrize("words", ["统一", "不变", "零分之一", "变成", "四百倍多", ""])
+def test_words_that_are_no_numbers(words):
+    assert spoken_number(words) is None

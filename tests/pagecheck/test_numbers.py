@@ -57,6 +57,7 @@ RIGHT = {
     "word from elsewhere": "`opt.l2_loss`<!-- exempt: 另一个库的名字 -->",
     "numpy": "<!--python\nimport numpy as np\n-->\n\n0.25<!--= np.float32(x[0]) -->、0.25、0.75、2.0<!--= np.cumsum(x) -->",
     "links and attributes": '[文](http://a.b/12) <img width="12" src="a"> {: .a12 }',
+    "in words": "降到四分之一<!--= x[0] -->，减少百分之七十五<!--= 1 - x[0] -->，是五倍<!--= x[2] / x[0] -->，约**一半**<!--= x[1] + 0.001 -->",
     "small constants": "2<!--= len(x) - 1 -->、1.00<!--= round(x[2] - x[0], 2) -->",
 }
 
@@ -123,6 +124,8 @@ WRONG = {
     "word": ("`float33`", "float33: a name with a digit that is in none of the page's code"),
     "superscript": ("x² 项", "²: write it as a formula"),
     "vulgar fraction": ("½ 个", "½: write it as a formula"),
+    "in words": ("是四倍<!--= x[2] / x[0] -->", "written: 四倍\n  the value is 5.0"),
+    "percent in words": ("减少百分之七十四<!--= 1 - x[0] -->", "written: 百分之七十四\n  the value is 0.75"),
     "circled": ("① 项", "①: write it as a formula"),
     "roman": ("Ⅲ 型", "Ⅲ: write it as a formula"),
     "attribute": ('<img alt="有 3 个" src="a.png">', '9:11: "有 3 个": a number inside a tag'),
