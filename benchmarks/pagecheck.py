@@ -88,10 +88,14 @@ def main() -> None:
     print(f"{'page':<36} {'items':>5}  {head}  {'page':>7} {'code':>7} {'ratio':>6}")
     rows = []
     for path in paths:
-        page = read_page(path, ROOT)
-        plain(page)
-        code = plain(page)
-        took, whole, failures = checked(lambda path=path: read_page(path, ROOT), quoted)
+        try:
+            page = read_page(path, ROOT)
+            plain(page)
+            code = plain(page)
+            took, whole, failures = checked(lambda path=path: read_page(path, ROOT), quoted)
+        except PageError as problem:
+            print(f"not measured: {problem}")
+            continue
         items = sum(map(len, took.values()))
         each = "  ".join(
             f"{sum(took[kind]) / len(took[kind]):10.4f}" if took[kind] else f"{'–':>10}" for kind in KINDS
