@@ -96,5 +96,5 @@ def test_workflow_is_well_formed(name):
         for step in job["steps"]:
             assert ("uses" in step) != ("run" in step), step
             if "uses" in step:
-                assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", step["uses"]), f"not pinned: {step['uses']}"
+                assert re.fullmatch(r"[\w-]+(/[\w-]+)+@v\d+\.\d+\.\d+", step["uses"]), f"not pinned: {step['uses']}"
     assert "\t" not in text

@@ -26,6 +26,7 @@ SHARED = ("_elementary",)
 TESTS = ("tests/losses", "--ignore=tests/losses/test_meta.py", "-k", "not compile")
 # pytest would announce that it meets its plugin imported already
 _QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+_RAN = "__ran__"  # what watched functions call
 QUICK = 2.0  # seconds; slower checks are left to the ordinary run
 _COMMUTE = {"times", "maximum", "minimum", "max", "min"}
 _OTHER = {
@@ -154,7 +155,8 @@ def _of_node(node, names: list[str], attributes: dict[str, set[str]], chance) ->
 
 def transplant(module: ModuleType, source: str | ast.Module) -> None:
     """Make the functions and constants of a module those of another text; what holds them sees the change."""
-    names = {"__name__": module.__name__, "__package__": module.__package__, "__file__": module.__file__}
+    kept = ("__name__", "__package__", "__file__", _RAN)
+    names = {name: vars(module)[name] for name in kept if name in vars(module)}
     exec(compile(source, str(module.__file__), "exec"), names)
     for name, new in names.items():
         old = vars(module).get(name)
@@ -202,7 +204,7 @@ class _Watched(ast.NodeTransformer):
     @staticmethod
     def _note(node) -> ast.Call:
         place = ast.Constant((node.lineno, node.col_offset))
-        return ast.copy_location(ast.Call(ast.Name("__ran__", ast.Load()), [place], []), node)
+        return ast.copy_location(ast.Call(ast.Name(_RAN, ast.Load()), [place], []), node)
 
 
 def _function_at(tree: ast.Module, line: int, column: int) -> tuple[int, int] | None:
@@ -281,7 +283,7 @@ class _Court:
         ran: dict = {}
         current: set = set()
         for path, module in modules.items():
-            vars(module)["__ran__"] = lambda place, path=path: current.add((path, place))
+            vars(module)[_RAN] = lambda place, path=path: current.add((path, place))
             transplant(module, _Watched().visit(ast.parse(path.read_text(encoding="utf-8"))))
         seconds = {}
         for item in items:
