@@ -13,7 +13,7 @@ from lossref._classes import Classes
 
 each_loss = pytest.mark.parametrize("name", list(lossref.LOSSES))
 each_dtype = pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-TILES = 32
+TILES = 64
 # Tiles of temporaries in flight: what one formula needs, and half precision its copies in single.
 MOST = {"DistillationLoss": 25}
 
