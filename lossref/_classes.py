@@ -59,10 +59,8 @@ class Classes(Loss):
             weight = validate.weights("weight", weight)
             if weight.ndim != 1:
                 raise ValueError(f"weight must have shape (C,), one for each class; got shape {weight.shape}")
-        if isinstance(ignore_index, bool) or not isinstance(ignore_index, (int, np.integer)):
-            raise TypeError(f"ignore_index must be an integer; got {ignore_index!r}")
         self.weight = weight
-        self.ignore_index = int(ignore_index)
+        self.ignore_index = validate.integer("ignore_index", ignore_index)
         self.reduction = reduction
         self.label_smoothing = validate.number("label_smoothing", label_smoothing, 0, 1)
         self.denominator = denominator
@@ -109,6 +107,8 @@ class Classes(Loss):
 
     def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
         x = validate.floating(self.names[0], x)
+        if x.ndim and x.shape[min(1, x.ndim - 1)] == 0:
+            raise ValueError(f"{self.names[0]} must have at least one class; got shape {x.shape}")
         y, hard = self._target(x, y)
         shape = (x.shape[0] if x.ndim > 1 else 1, x.shape[min(1, x.ndim - 1)], math.prod(x.shape[2:]))
         compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
@@ -125,6 +125,8 @@ class Classes(Loss):
             result = validate.gradient_buffer(out, x.shape, x.dtype)
             if out is not None and np.may_share_memory(result, x) and result is not x:
                 x = x.copy()  # a block written must not be one that is read later
+            if out is not None and np.may_share_memory(result, y):
+                y = y.copy()
             derivatives = result if result.flags.c_contiguous else np.empty(x.shape, x.dtype)
         elif derivative == "hessian":
             result = derivatives = np.empty((*samples, shape[1], shape[1]), x.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import sys
 
 import numpy as np
 
@@ -10,7 +11,7 @@ FLOATS = (np.float16, np.float32, np.float64)
 
 
 def one_of(name: str, value, choices) -> None:
-    if value not in choices:
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
@@ -28,6 +29,9 @@ def numeric(name: str, value) -> np.ndarray:
 
 
 def _real(name: str, value) -> np.ndarray:
+    # (numpy.ma, not cheap to import, is there if there is a masked array)
+    if type(value) is not np.ndarray and "numpy.ma" in sys.modules and np.ma.is_masked(value):
+        raise TypeError(f"{name} must have no masked entries, whose numbers would count; got a masked array")
     try:
         a = np.asarray(value)
     except ValueError as error:  # ragged lists
@@ -92,11 +96,19 @@ def weights(name: str, value) -> np.ndarray:
     return a
 
 
-def number(name: str, value, low: float, high: float = np.inf, *, above: bool = False) -> float:
+def integer(name: str, value) -> int:
+    if isinstance(value, (bool, np.bool)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer; got {value!r}")
+    return int(value)
+
+
+def number(name: str, value, low: float, high: float = np.inf, *, above=False, finite=False) -> float:
     """A real number in [low, high], or in (low, high] where ``above`` is asked for."""
     if isinstance(value, (bool, np.bool)) or not isinstance(value, (numbers.Real, np.floating, np.integer)):
         raise TypeError(f"{name} must be a real number; got {value!r}")
     x = float(value)
+    if finite and x == np.inf:
+        raise ValueError(f"{name} must be finite; got {value!r}")
     if not ((x > low if above else x >= low) and x <= high):
         wanted = f"in [{low:g}, {high:g}]" if high < np.inf else f"{'above' if above else 'at least'} {low:g}"
         raise ValueError(f"{name} must be {wanted}; got {value!r}")

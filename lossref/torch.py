@@ -9,6 +9,7 @@ a stable form itself, would lose the tails and be wrong at kinks.
 from __future__ import annotations
 
 import math
+import operator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from . import bce, ce, distillation, focal, kl, regression
 from ._classes import smooth
 from ._elementary import Distribution, Index, Logistic, Softmax
 from ._reduce import DENOMINATORS, denominator
-from ._validate import number, one_of
+from ._validate import integer, number, one_of
 
 
 class Torch:
@@ -138,6 +139,10 @@ class Smooth(Torch):
     def or_one(x, flag):
         return torch.where(flag, 1, x)
 
+    @staticmethod
+    def minimum(x, y):
+        return torch.where(x < y, x, y)
+
 
 SMOOTH = Smooth()
 
@@ -146,13 +151,14 @@ class Term(torch.autograd.Function):
     """The terms ℓ(x, y) of a loss, differentiated ``i`` times by x and ``j`` times by y.
 
     Twice by x the formula says how, from there on torch works it out. By y it always does: no formula is delicate
-    there, and few targets have a gradient.
+    there, and few targets have a gradient. ``times`` multiplies what comes from behind: where there are weights,
+    0 times ±inf is 0.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x, y, extra, formula, i, j):
+    def forward(x, y, extra, formula, times, i, j):
         m = TORCH if i <= 2 else SMOOTH
 
         def term(x, y):
@@ -174,11 +180,11 @@ class Term(torch.autograd.Function):
     def derivatives(cls, ctx):
         """∂/∂x and ∂/∂y of what forward gave, as functions: mostly only one of them is wanted."""
         x, y, extra = ctx.saved_tensors
-        formula, i, j = ctx.rest
+        formula, times, i, j = ctx.rest
 
         return (
-            lambda: cls.apply(x, y, extra, formula, i + 1, j),
-            lambda: cls.apply(x, y, extra, formula, i, j + 1),
+            lambda: cls.apply(x, y, extra, formula, times, i + 1, j),
+            lambda: cls.apply(x, y, extra, formula, times, i, j + 1),
         )
 
     @classmethod
@@ -187,7 +193,8 @@ class Term(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         if wanted[2]:
             raise RuntimeError("pos_weight has no gradient; use weights without requires_grad")
-        return (g * by_x() if wanted[0] else None, g * by_y() if wanted[1] else None, None, None, None, None)
+        times = ctx.rest[1]
+        return (times(g, by_x()) if wanted[0] else None, g * by_y() if wanted[1] else None, *[None] * 5)
 
     @staticmethod
     def backward(ctx, g):
@@ -250,6 +257,8 @@ class Pass(torch.autograd.Function):
             value = ctx.module.by_terms(input, target)
             # (value, …, g) would say the same, but makes torch import SymPy: half a second
             return *torch.autograd.grad((value * g).sum(), input, create_graph=True), None, None
+        if _batched(g):  # nothing is done in place, and g is not looked at
+            return gradient * _beside(g, gradient), None, None
         keep = torch._C._autograd._get_current_graph_task_keep_graph()
         if not keep:
             ctx.gradient = None
@@ -257,6 +266,11 @@ class Pass(torch.autograd.Function):
             return gradient.clone() if keep else gradient, None, None
         g = _beside(g, gradient)
         return gradient * g if keep else gradient.mul_(g), None, None
+
+
+def _batched(g) -> bool:
+    """Whether it is several at once, of torch.func.vmap or of autograd's own."""
+    return torch._C._functorch.is_batchedtensor(g) or torch._C._functorch.is_legacy_batchedtensor(g)
 
 
 def _beside(g, input):
@@ -423,9 +437,18 @@ class Loss(nn.Module):
             reduction = torch.nn._reduction.legacy_get_string(*legacy)
         one_of("reduction", reduction, self.loss.reductions)
         one_of("denominator", denominator, self.denominators)
-        self.register_buffer("weight", weight)
+        self._hold("weight", weight)
         self.reduction = reduction
         self.denominator = denominator
+
+    def _hold(self, name, weights):
+        """Keep weights as a buffer, if they can be weights."""
+        if isinstance(weights, torch.Tensor):
+            if weights.is_complex():
+                raise TypeError(f"{name} must hold real numbers; got {weights.dtype}")
+            if self._look(weights):
+                _check(name, weights, 0, math.inf)
+        self.register_buffer(name, weights)
 
     def arguments(self) -> dict[str, Any]:
         return {}
@@ -496,7 +519,7 @@ class Loss(nn.Module):
         if not isinstance(n, torch.Tensor):
             return total / n if n else total * math.nan
         empty = n == 0  # then the mean is nan, and pulls at nothing
-        return total / n.masked_fill(empty, 1) + torch.zeros_like(total).masked_fill(empty, math.nan)
+        return (total / n.masked_fill(empty, 1)).masked_fill(empty, math.nan)
 
 
 class Elementwise(Loss):
@@ -524,9 +547,10 @@ class Elementwise(Loss):
             _check("input", x, *self.loss.input_range)
             _check("target", y, *self.target_range)
         term = Term if torch.compiler.is_compiling() else ForwardTerm
-        value = term.apply(x, y, extra, partial(self.loss.formula, **self.arguments()), 0, 0)
+        times = operator.mul if weight is None else TORCH.times
+        value = term.apply(x, y, extra, partial(self.loss.formula, **self.arguments()), times, 0, 0)
         if weight is not None:
-            value = value * weight
+            value = times(weight, value)
         if self.reduction != "none":
             value = value.sum()
         if self.reduction in ("mean", "batchmean"):
@@ -538,6 +562,12 @@ class Elementwise(Loss):
 class Classes(Loss):
     denominators = (None, "samples", "weights")
     label_smoothing = 0.0
+
+    def __init__(self, weight, reduction, denominator, legacy=(None, None), ignore_index=-100):
+        super().__init__(weight, reduction, denominator, legacy)
+        if weight is not None and weight.dim() != 1:
+            raise ValueError(f"weight must have shape (C,), one for each class; got shape {tuple(weight.shape)}")
+        self.ignore_index = integer("ignore_index", ignore_index)
 
     def on_numpy(self):
         loss = super().on_numpy()
@@ -553,6 +583,7 @@ class Classes(Loss):
             raise ValueError("input must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
         axis = min(1, x.dim() - 1)
         c, samples = x.shape[axis], (*x.shape[:axis], *x.shape[axis + 1 :])
+        _has_classes(c, x)
         weight = self._class_weights(x)
         if weight is not None:
             if weight.shape != (c,):
@@ -567,6 +598,11 @@ class Classes(Loss):
             raise (ValueError if wrong_shape else TypeError)(
                 f"target must hold class indices (integers of shape {samples}) or probabilities (floats of the shape "
                 f"of input, {tuple(x.shape)}); got dtype {str(target.dtype).removeprefix('torch.')} "
+                f"and shape {tuple(target.shape)}"
+            )
+        if not hard and self.loss is ce.NLLLoss:
+            raise TypeError(
+                f"target must hold class indices (integers); got dtype {str(target.dtype).removeprefix('torch.')} "
                 f"and shape {tuple(target.shape)}"
             )
         look = self._look(x)
@@ -616,6 +652,11 @@ class Classes(Loss):
         return value.to(dtype)
 
 
+def _has_classes(c, input):
+    if c == 0:
+        raise ValueError(f"input must have at least one class; got shape {tuple(input.shape)}")
+
+
 def _with_formula(parts, formula, m, x, target):
     return parts(m, formula, x, target)
 
@@ -633,7 +674,8 @@ def _check(name, tensor, low, high):
         return
     bad = tensor[(tensor < low) | (tensor > high)]
     if bad.numel():
-        raise ValueError(f"{name} must be in [{low:g}, {high:g}]; got {bad[0].item():.9g}")
+        wanted = f"in [{low:g}, {high:g}]" if high < math.inf else f"at least {low:g}"
+        raise ValueError(f"{name} must be {wanted}; got {bad[0].item():.9g}")
 
 
 class BCELoss(Elementwise):
@@ -664,7 +706,7 @@ class BCEWithLogitsLoss(Elementwise):
         reduction: str = "mean", pos_weight: torch.Tensor | None = None, *, denominator: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator, (size_average, reduce))
-        self.register_buffer("pos_weight", pos_weight)
+        self._hold("pos_weight", pos_weight)
 
     def arguments(self):
         return {"pos_weight": None}
@@ -723,6 +765,7 @@ class DistillationLoss(Loss):
         axis = min(1, x.dim() - 1)
         x, y = (logits.movedim(axis, -1) for logits in (x, y))
         c, samples = x.shape[-1], x.shape[:-1]
+        _has_classes(c, input)
         term = Distilled if torch.compiler.is_compiling() else ForwardDistilled
         value = term.apply(x.reshape(-1, c), y.reshape(-1, c), self.temperature, 0)
         if self.reduction == "none":
@@ -806,7 +849,7 @@ class SigmoidFocalLoss(Elementwise):
     ) -> None:  # fmt: skip
         super().__init__(weight, reduction, denominator)
         self.alpha = None if alpha is None else number("alpha", alpha, 0, 1)
-        self.gamma = number("gamma", gamma, 0)
+        self.gamma = number("gamma", gamma, 0, finite=True)
 
     def arguments(self):
         return {"alpha": self.alpha, "gamma": self.gamma}
@@ -825,8 +868,7 @@ class CrossEntropyLoss(Classes):
         reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0, *,
         denominator: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(weight, reduction, denominator, (size_average, reduce))
-        self.ignore_index = ignore_index
+        super().__init__(weight, reduction, denominator, (size_average, reduce), ignore_index)
         self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
 
 
@@ -842,8 +884,7 @@ class NLLLoss(Classes):
         self, weight: torch.Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
         reduce: bool | None = None, reduction: str = "mean", *, denominator: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(weight, reduction, denominator, (size_average, reduce))
-        self.ignore_index = ignore_index
+        super().__init__(weight, reduction, denominator, (size_average, reduce), ignore_index)
 
 
 class SoftmaxFocalLoss(Classes):
@@ -856,13 +897,21 @@ class SoftmaxFocalLoss(Classes):
         self, alpha: float | torch.Tensor | None = None, gamma: float = 2.0, *, ignore_index: int = -100,
         reduction: str = "mean", denominator: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(None, reduction, denominator)
-        self.register_buffer("alpha", None if alpha is None else torch.as_tensor(alpha))
-        self.gamma = number("gamma", gamma, 0)
-        self.ignore_index = ignore_index
+        super().__init__(None, reduction, denominator, ignore_index=ignore_index)
+        self._hold("alpha", None if alpha is None else torch.as_tensor(alpha))
+        if self.alpha is not None and self.alpha.dim() > 1:
+            raise ValueError(
+                f"alpha must be a number or have shape (C,), one for each class; got shape {tuple(self.alpha.shape)}"
+            )
+        self.gamma = number("gamma", gamma, 0, finite=True)
 
     def arguments(self):
         return {"gamma": self.gamma}
 
     def _class_weights(self, x):
-        return None if self.alpha is None else self.alpha.expand(x.shape[min(1, x.dim() - 1)])
+        c = x.shape[min(1, x.dim() - 1)]
+        if self.alpha is not None and self.alpha.shape not in ((), (c,)):
+            raise ValueError(
+                f"alpha must have shape ({c},), one for each class of input; got {tuple(self.alpha.shape)}"
+            )
+        return None if self.alpha is None else self.alpha.expand(c)
