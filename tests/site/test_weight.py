@@ -25,8 +25,9 @@ def test_every_page_keeps_to_its_budget(site, browser, compressed):
         if path.endswith(".html"):
             continue
         first, following = visited(browser, compressed, path)
-        fetched = [address for address in following.received if following.received[address]]
-        assert fetched == [compressed + path], "the next page fetches more than itself"
+        fetched = {address for address in following.received if following.received[address]}
+        # The browser fetches the little picture for its tab when it likes.
+        assert fetched - {compressed + "assets/images/favicon.svg"} == {compressed + path}
         formulas = (site / path / "index.html").read_text(encoding="utf-8").count("<mjx-container")
         assert first.total <= FIRST, (path, first.received)
         assert following.total <= (NEXT_OF_MANY_FORMULAS if formulas > MANY else NEXT), (path, following.total, formulas)
@@ -49,7 +50,7 @@ def test_the_search_index_comes_when_it_is_wanted(browser, compressed):
     page.on("request", lambda request: fetched.append(request.url))
     page.goto(compressed + "losses/bce/", wait_until="networkidle")
     assert not [address for address in fetched if "search_index" in address or "workers/" in address]
-    page.keyboard.press("/")
+    page.locator(".md-search__input").click()
     page.keyboard.type("huber")
     page.wait_for_selector(".md-search-result__link")
     assert [address for address in fetched if "search_index" in address]
