@@ -3,6 +3,8 @@
     python run.py serve    build the site and serve it on this machine
     python run.py test     install what the tests need and run them all
 
+A third is for whoever doubts the speed: `bench` installs the peers and measures beside them.
+
 Everything goes into `.venv` and `tools/mathjax/node_modules` inside the project. What is already there and unchanged
 is used again. Set-up and commands are in this one file so that any machine, and CI, does the same.
 """
@@ -28,7 +30,10 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 
 # What an installation takes on disk, generously (MB); torch without CUDA.
-SPACE = {"site": 700, "test": 2500}
+SPACE = {"site": 700, "test": 2500, "benchmarks": 2900}
+
+# Each level adds to the one before.
+LEVELS = tuple(SPACE)
 
 # What a failing step says, and what to do about it. The first match wins.
 ADVICE = (
@@ -56,12 +61,12 @@ class Failure(Exception):
 def main(arguments=None):
     check_python(sys.version_info)
     options, rest = parser().parse_known_args(arguments)
-    if rest and options.command != "test":
+    if rest and options.command == "serve":
         parser().error("unrecognized arguments: " + " ".join(rest))
     try:
         if options.command == "serve":
             return serve(options)
-        return test(rest)
+        return bench(rest) if options.command == "bench" else test(rest)
     except Failure as failure:
         print("\nrun.py: " + str(failure), file=sys.stderr)
         return 1
@@ -72,11 +77,13 @@ def main(arguments=None):
 
 def parser():
     result = argparse.ArgumentParser(prog="python run.py", description="Set up and run lossref.")
-    commands = result.add_subparsers(dest="command", required=True, metavar="serve | test")
+    commands = result.add_subparsers(dest="command", required=True, metavar="serve | test | bench")
     site = commands.add_parser("serve", help="build the site and serve it on this machine")
     site.add_argument("--port", type=int, default=8000, help="port to serve on (default: %(default)s)")
     site.add_argument("--build-only", action="store_true", help="write the site to site/ and stop")
     commands.add_parser("test", help="install and run all tests; further arguments go to pytest", add_help=False)
+    told = "measure speed and memory beside the peers; further arguments go to benchmarks/run.py"
+    commands.add_parser("bench", help=told, add_help=False)
     return result
 
 
@@ -114,6 +121,11 @@ def test(arguments):
     return subprocess.call([PYTHON, "-m", "pytest", *arguments], cwd=ROOT, env=environment())
 
 
+def bench(arguments):
+    install("benchmarks")
+    return subprocess.call([PYTHON, ROOT / "benchmarks" / "run.py", *arguments], cwd=ROOT, env=environment())
+
+
 def check_port(port):
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         if not WINDOWS:  # A port that has just been left counts as free, as it does for the server.
@@ -135,7 +147,7 @@ def install(level):
         return
     check_space(level)
     make_venv()
-    if level == "test":
+    if level != "site":
         warn_about_cuda()
     requirements = ROOT / "requirements" / (level + ".txt")
     step(
@@ -153,7 +165,7 @@ def install(level):
 def fingerprint(level):
     """Return what an installation depends on: the pins and the Python they are for."""
     digest = hashlib.sha256(sys.version.encode())
-    for name in ("site", "test")[: 1 if level == "site" else 2]:
+    for name in LEVELS[: LEVELS.index(level) + 1]:
         digest.update((ROOT / "requirements" / (name + ".txt")).read_bytes())
     return digest.hexdigest()
 

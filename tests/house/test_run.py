@@ -56,6 +56,23 @@ def test_test_pins_do_not_touch_the_site(project, steps):
     assert len(steps) == 1
 
 
+def test_each_level_of_pins_reaches_the_next(project):
+    (project / "requirements" / "benchmarks.txt").write_text("-r test.txt\nc==1\n")
+    before = [run.fingerprint(level) for level in run.LEVELS]
+    (project / "requirements" / "benchmarks.txt").write_text("-r test.txt\nc==2\n")
+    after = [run.fingerprint(level) for level in run.LEVELS]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False]
+
+
+def test_bench_installs_the_peers_and_passes_arguments_on(project, steps, monkeypatch):
+    (project / "requirements" / "benchmarks.txt").write_text("-r test.txt\nc==1\n")
+    called = []
+    monkeypatch.setattr(run.subprocess, "call", lambda command, **_: called.append(command) or 0)
+    assert run.main(["bench", "--quick"]) == 0
+    assert "requirements/benchmarks.txt" in steps[0]
+    assert called == [[run.PYTHON, project / "benchmarks" / "run.py", "--quick"]]
+
+
 def test_site_pins_reach_the_tests(project):
     before = run.fingerprint("test")
     (project / "requirements" / "site.txt").write_text("a==2\n")
