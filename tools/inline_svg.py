@@ -45,7 +45,8 @@ class _Inline(Treeprocessor):
             return
         picture, controls = separate(path.read_text(encoding="utf-8"))
         svg = accessible(slim(picture), html.unescape(image.get("alt", "")))
-        alone = parent.tag == "p" and len(parent) == 1 and not (parent.text or "").strip() and not (image.tail or "").strip()
+        words = (parent.text or "") + (image.tail or "")
+        alone = parent.tag == "p" and len(parent) == 1 and not words.strip()
         if not alone:
             parent[position] = self._stash("span", svg, image.tail)
             return

@@ -436,7 +436,7 @@ def test_without_scripts_and_in_print_it_is_the_still_figure(where, visit, name)
     assert seen(plain, "table") == 1
     assert plain.page.evaluate(OVERFLOW) <= 0
 
-    figure = figure_of(visit().go(where[name]), name)
+    figure = figure_of(visit(dark=True).go(where[name]), name)
     assert seen(figure, ".explorer-controls") == 1
     assert seen(figure, ".chart-image .lr-live") >= 2
     assert len(set(colours(figure))) == 1, "the still curves step back"
@@ -444,6 +444,8 @@ def test_without_scripts_and_in_print_it_is_the_still_figure(where, visit, name)
     figure.page.emulate_media(media="print")
     assert seen(figure, ".lr-live, .explorer-parts") == 0
     assert colours(figure) == colours(plain)
+    quiet = figure.locator("text.lr-soft").first.evaluate("(text) => getComputedStyle(text).fill")
+    assert max(map(int, re.findall(r"\d+", quiet))) < 100, "printed from the dark palette, it is still ink on paper"
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
