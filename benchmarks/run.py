@@ -1,10 +1,14 @@
 """How fast and how lean, beside the peers: ``python benchmarks/run.py [--quick]``.
 
 Value and gradient, float32, one thread. Candidate and peer take turns in one process and the medians of their times
-are divided; a ratio below 1 means lossref is faster. Memory is the extra peak of the process over one pass, measured in
-a fresh process for each, in units of N = one copy of the input. Everything is run twice, with torch's huge pages
-(THP_MEM_ALLOC_ENABLE) off and on, because they decide what a fresh tensor costs. A peer that is not installed is
-reported as not measured.
+are divided; a ratio below 1 means lossref is faster. (Importing lossref keeps glibc from giving freed memory back, see
+lossref/_tiles.py; in that one process the peers gain from it too.) torch is measured eagerly and as torch.compile makes
+it of torch's own loss, which takes a C++ compiler; the first calls, which compile, are not counted. Memory is the extra
+peak of the process over one pass, measured in a fresh process for each, in units of N = one copy of the input. torch is
+run twice, with its huge pages (THP_MEM_ALLOC_ENABLE) off and on, because they decide what a fresh tensor costs. A peer
+that is not there is reported as not measured; those that the tests do not need anyway are installed by
+
+    .venv/bin/python -m pip install -r requirements/benchmarks.txt
 """
 
 from __future__ import annotations
@@ -44,8 +48,8 @@ GOALS = {
 }
 
 
-def torch_rows():
-    """name -> (data(size), candidate, peer): functions of the data that return value and gradient."""
+def torch_rows(peer=None):
+    """(name, sizes, data(size), candidate, peer), the last two functions of the data that return value and gradient."""
     import torch
     import torch.nn.functional as F
 
@@ -107,10 +111,28 @@ def torch_rows():
         "cross-entropy | torch": (classes, ours.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()),
         "softmax focal | log_softmax recipe": (classes, ours.SoftmaxFocalLoss(), softmax_focal),
     }
-    for name, (data, a, b) in elementwise.items():
-        yield name, SIZES, data, both(a), both(b)
-    for name, (data, a, b) in rows.items():
-        yield name, SHAPES, data, both(a), both(b)
+    for sizes, group in ((SIZES, elementwise), (SHAPES, rows)):
+        for name, (data, a, b) in group.items():
+            if peer is not None:
+                name = f"{name.partition(' | ')[0]} | torch.compile"
+            yield name, sizes, data, both(a), both(b if peer is None else peer(b))
+
+
+def compiled_rows():
+    """The same, with what torch.compile makes of the peers."""
+    import torch
+
+    try:
+        torch.compile(torch.nn.functional.mse_loss)(torch.ones(2), torch.ones(2))
+    except Exception as error:
+        yield f"torch.compile does not work here ({type(error).__name__})", None, None, None, None
+        return
+
+    def compiled(loss):
+        torch._dynamo.reset()
+        return torch.compile(loss, dynamic=False)
+
+    yield from torch_rows(compiled)
 
 
 def numpy_rows():
@@ -161,8 +183,10 @@ def numpy_rows():
         yield "KL, NumPy | scipy", SIZES, simplex, kl.value_and_grad, scipy_kl
     try:
         from sklearn._loss import HalfBinomialLoss
+        from sklearn.metrics import log_loss
     except ImportError:
-        yield "BCE with logits, NumPy | scikit-learn", None, None, None, None
+        for name in ("BCE with logits, NumPy | scikit-learn", "BCE, value, NumPy | log_loss"):
+            yield name, None, None, None, None
     else:
         half = HalfBinomialLoss()
 
@@ -170,10 +194,15 @@ def numpy_rows():
             value, gradient = half.loss_gradient(y_true=y, raw_prediction=x, n_threads=1)
             return value.mean(), gradient / x.size
 
+        def probabilities(n):
+            x, y = logits(n)
+            return 1 / (1 + np.exp(-x)), y
+
         yield "BCE with logits, NumPy | scikit-learn", SIZES, logits, bce.value_and_grad, sklearn_bce
+        yield "BCE, value, NumPy | log_loss", SIZES, probabilities, lossref.BCELoss(), lambda p, y: log_loss(y, p)
 
 
-ROWS = {"torch": torch_rows, "numpy": numpy_rows}
+ROWS = {"torch": torch_rows, "compiled": compiled_rows, "numpy": numpy_rows}
 
 
 def ratio(data, candidate, peer, seconds):
@@ -183,7 +212,7 @@ def ratio(data, candidate, peer, seconds):
         f(*data)
     until = time.perf_counter() + seconds
     while time.perf_counter() < until or len(times[0]) < 5:
-        for f, kept in zip((candidate, peer), times):
+        for f, kept in zip((candidate, peer), times, strict=True):
             start = time.perf_counter()
             f(*data)
             kept.append(time.perf_counter() - start)
@@ -229,13 +258,13 @@ def report(part, quick):
     )
     for name, sizes, data, candidate, peer in ROWS[part]():
         if sizes is None:
-            print(f"{name:42}  not measured: the peer is not installed", flush=True)
+            print(f"{name:42}  not measured: the peer is not there", flush=True)
             continue
         cells = []
         for size in sizes[:2] if quick else sizes:
             ours, theirs = ratio(data(size), candidate, peer, 0.3 if quick else 1.0)
             cells.append(f"{ours / theirs:7.2f} {ours * 1e6:7.0f}")
-        goal = GOALS[name][int(os.environ.get("THP_MEM_ALLOC_ENABLE") == "1")]
+        goal = GOALS.get(name, (None, None))[int(os.environ.get("THP_MEM_ALLOC_ENABLE") == "1")]
         line = f"{name:42}" + "".join(f"{c:>15}" for c in cells)
         if not quick:
             line += f"{'' if goal is None else f'≤{goal:.2f}':>8}{memory(part, name, 0):>9}{memory(part, name, 1):>6}"
@@ -247,7 +276,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="only the two smaller sizes, no memory")
-    parser.add_argument("--part", choices=ROWS, help="only torch or only NumPy")
+    parser.add_argument("--part", choices=ROWS, help="only torch, only what torch.compile makes of it, or only NumPy")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -263,9 +292,9 @@ def main():
         "each cell: time of lossref / time of the peer, then microseconds of lossref; memory in copies of the input"
     )
     for part in [arguments.part] if arguments.part else ROWS:
-        for huge in ("0", "1") if part == "torch" else ("0",):
+        for huge in ("0", "1") if part != "numpy" else ("0",):
             print(
-                f"\n{part}" + (f", huge pages {'on' if huge == '1' else 'off'}" if part == "torch" else ""),
+                f"\n{part}" + (f", huge pages {'on' if huge == '1' else 'off'}" if part != "numpy" else ""),
                 flush=True,
             )
             command = [

@@ -11,6 +11,13 @@ def positive(number: float, like) -> float:
     return max(number, 2.0**-149 if like.dtype.itemsize == 4 else 2.0**-1074)
 
 
+def divided(m, x, number):
+    """x / number, also where the number is beyond what the precision of x can hold."""
+    while m.huge(x) < number < float("inf"):
+        x, number = x * 2.0**-64, number * 2.0**-64
+    return x / number
+
+
 class lazy:
     """An attribute computed when first asked for. functools has one whose lock torch's compiler cannot trace."""
 
@@ -52,7 +59,7 @@ class Logistic:
     @lazy
     def softplus_neg(self):
         """softplus(-z) = -log σ(z)"""
-        return (self._relu - self.z) + self._log1p
+        return self._log1p - self.m.minimum(self.z, 0)
 
     @lazy
     def p(self):
@@ -104,9 +111,14 @@ class Softmax:
         return self.m.where(at.is_class(self.k), self.others * self.inverse, 1 - self.p(at))
 
 
+def above_abyss(m, x, top):
+    """x, and -inf as something finite so far below the top that exp(x - top) is 0: inf - inf would be NaN."""
+    return m.maximum(x, m.maximum(top - m.huge(x) / 2, -m.huge(x)))
+
+
 def _exponentials(m, x, top):
     """exp(x - top), for any x: no overflow, and as exact as exp itself."""
-    finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
+    finite = above_abyss(m, x, top)
     d = finite - top
     # what rounding took from d: the exponential would magnify it to |d| units of the last place
     b = d - finite
@@ -176,7 +188,7 @@ class Distribution:
 
 
 def _others(m, b):
-    """For each place the sum of b over the others, which the largest, subtracted from the sum, would leave no digit of."""
+    """For each place the sum of b over the others, also beside a large one: sum(b) - b would leave nothing of them."""
     k = m.argmax(m.abs(b))
     small = m.sum_except(b, k)
     return m.put(small + (m.pick(b, k) - b), k, small)
