@@ -1,4 +1,4 @@
-"""What helps a reader along, in a real browser: tabs, copying, neighbours, focus, motion, print, the way back from a wrong address."""
+"""What helps a reader along, in a real browser: tabs, copying, neighbours, focus, motion, print, wrong addresses."""
 
 import re
 
@@ -9,7 +9,9 @@ from tests.site.test_browser import BROKEN_FORMULAS
 pytestmark = pytest.mark.browser
 
 CHECKED_TAB = """() => [...document.querySelectorAll(".tabbed-set")].map((set) =>
-  set.querySelectorAll(".tabbed-labels label")[[...set.querySelectorAll(":scope > input")].findIndex((i) => i.checked)].textContent.trim())"""
+  set.querySelectorAll(".tabbed-labels label")[
+    [...set.querySelectorAll(":scope > input")].findIndex((i) => i.checked)
+  ].textContent.trim())"""
 
 
 def test_tabs_change_together_and_the_choice_stays(visit):
@@ -93,7 +95,8 @@ def test_print_leaves_the_frame_out_and_everything_else_in(visit):
     for part in (".md-header", ".md-sidebar--primary", ".md-sidebar--secondary", ".md-footer", ".headerlink"):
         assert not page.locator(part).first.is_visible(), part
     assert page.evaluate(BROKEN_FORMULAS) == []
-    assert page.evaluate("[...document.querySelectorAll('article figure .chart-image > svg')].every((f) => f.getBoundingClientRect().height > 50)")
+    charts = "[...document.querySelectorAll('article figure .chart-image > svg')]"
+    assert page.evaluate(charts + ".every((f) => f.getBoundingClientRect().height > 50)")
     page.evaluate("document.querySelectorAll('mjx-container > svg').forEach((image) => image.replaceChildren())")
     assert len(page.pdf(format="A4")) < 0.9 * before, "formulas off the screen are not printed"
 
