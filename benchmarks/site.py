@@ -1,4 +1,4 @@
-"""What the site costs: seconds to build, bytes to fetch, time to formulas; beside MathJax at work in the reader's browser.
+"""What the site costs: seconds to build, bytes to fetch, time to formulas; beside MathJax in the reader's browser.
 
     python benchmarks/site.py                    build twice, then measure every page
     python benchmarks/site.py losses/bce/        these pages only
@@ -31,8 +31,7 @@ import subprocess  # noqa: E402
 import tempfile  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
-from functools import lru_cache, partial  # noqa: E402
-from html import unescape  # noqa: E402
+from functools import cache, partial  # noqa: E402
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer  # noqa: E402
 
 MODULES = ROOT / "tools" / "mathjax" / "node_modules"
@@ -66,7 +65,7 @@ class Server(SimpleHTTPRequestHandler):
         pass
 
 
-@lru_cache(maxsize=None)
+@cache
 def _body(path: Path, _changed: int) -> tuple[bytes, bool]:
     packed = path.suffix in COMPRESSED
     return (gzip.compress(path.read_bytes(), 6, mtime=0) if packed else path.read_bytes()), packed
@@ -134,7 +133,9 @@ def visited(browser, address: str, path: str) -> tuple[Meter, Meter]:
 
 # ---- the same pages, typeset in the browser ----------------------------------------------------------------
 
-CONTAINER = re.compile(r'<mjx-container class="math"(?P<display> display)?[^>]*? data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL)
+CONTAINER = re.compile(
+    r'<mjx-container class="math"(?P<display> display)?[^>]*? data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL
+)
 DRAWINGS = re.compile(r'<svg class="math-glyphs".*?</defs></svg>', re.DOTALL)
 CLIENT = """<script>
 window.MathJax = {
@@ -173,7 +174,8 @@ const shown = () => {
   });
   // Either the page is there, or more of it than a screen.
   const enough = document.readyState !== "loading" || document.body?.scrollHeight > 1.5 * innerHeight;
-  return enough && formulas.every((f) => [...f.querySelectorAll("use")].every((use) => use.getBoundingClientRect().height > 0.5));
+  const drawn = (use) => use.getBoundingClientRect().height > 0.5;
+  return enough && formulas.every((f) => [...f.querySelectorAll("use")].every(drawn));
 };
 const look = () => shown() ? (window.typeset ??= performance.now()) : requestAnimationFrame(look);
 requestAnimationFrame(look);
@@ -238,23 +240,29 @@ def main(arguments: list[str] | None = None) -> int:
         site = options.built or Path(folder, "site")
         if not options.built:
             cold, warm = built(site)
-            print(f"build: {cold:.1f} s cold, {warm:.1f} s warm (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)\n")
+            load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+            print(f"build: {cold:.1f} s cold, {warm:.1f} s warm ({load})\n")
         client = Path(folder, "client")
         client_side(site, client)
         pages = options.pages or [path for path in pages_of(site) if not path.endswith(".html")]
         line = SLOW if options.line == "slow" else None
-        print("kB (gzip); ms on a " + options.line + " line        html    gz  first  next   paint  maths | MathJax there: first  paint  maths")
+        print(
+            f"kB (gzip); ms on a {options.line} line        "
+            "html    gz  first  next   paint  maths | MathJax there: first  paint  maths"
+        )
         with Served(site) as ours, Served(client) as theirs, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
             for path in pages:
                 html = (site / path / "index.html").read_bytes()
                 first, following = visited(browser, ours, path)
-                row = f"{path or '/':36} {len(html) / KB:7.0f} {len(gzip.compress(html, 6)) / KB:5.1f} {first.total / KB:6.1f} {following.total / KB:5.1f}"
+                row = f"{path or '/':36} {len(html) / KB:7.0f} {len(gzip.compress(html, 6)) / KB:5.1f}"
+                row += f" {first.total / KB:6.1f} {following.total / KB:5.1f}"
                 if b"<mjx-container" in html:
                     paint, maths = times(browser, ours, path, line, True, options.visits)
                     their_first, _ = visited(browser, theirs, path)
                     their_paint, their_maths = times(browser, theirs, path, line, False, options.visits)
-                    row += f" {paint:7.0f} {maths:6.0f} | {their_first.total / KB:21.1f} {their_paint:6.0f} {their_maths:6.0f}"
+                    row += f" {paint:7.0f} {maths:6.0f} |"
+                    row += f" {their_first.total / KB:21.1f} {their_paint:6.0f} {their_maths:6.0f}"
                     row += f"   (+ fonts {their_first.fonts / KB:.0f})"
                 print(row, flush=True)
             browser.close()

@@ -1,6 +1,6 @@
 """MkDocs hook: pages weigh less on their way to the reader.
 
-Formulas: the Markdown extension (`tools/maths.py`) puts the outlines of a page's glyphs into the page, which is complete
+Formulas: the Markdown extension (`tools/maths.py`) puts the outlines of a page's glyphs into the page, which is whole
 by itself, and stays so in the copy that is read from disk, where browsers let no drawing refer to another file. On a
 server the outlines would be a quarter of the page; there they are replaced by references to one file for the whole
 site, whose name says what is in it, so that no browser takes an old one for it.
@@ -29,7 +29,8 @@ OUTLINE = re.compile(r'<path id="([^"]+)" d="[^"]*"/>')
 STYLE = re.compile(r"<style>\.lr-chart .*?</style>", re.DOTALL)
 # What the search index need not read, and what stands in its place meanwhile.
 UNREAD = re.compile(
-    r'<mjx-container class="math".*?</mjx-container>|<svg class="math-glyphs".*?</defs></svg>|<svg role="img".*?</svg>', re.DOTALL
+    r'<mjx-container class="math".*?</mjx-container>|<svg class="math-glyphs".*?</defs></svg>|<svg role="img".*?</svg>',
+    re.DOTALL,
 )
 ASIDE = re.compile(r"<!--aside (\d+)-->")
 # What keeps its white space, and indentation, which says nothing elsewhere.

@@ -17,7 +17,9 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "changelog/"
-RELEASE = re.compile(r"^## (?P<version>\S+?)（(?P<date>\d{4}-\d\d-\d\d)）\n(?P<text>.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+RELEASE = re.compile(
+    r"^## (?P<version>\S+?)（(?P<date>\d{4}-\d\d-\d\d)）\n(?P<text>.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE
+)
 LOCAL = re.compile(r"https?://(?:127\.|localhost|\[::1\])")
 
 

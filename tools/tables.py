@@ -16,7 +16,6 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
-
 # A table of this many rows is long.
 LONG = 8
 

@@ -83,11 +83,16 @@ def test_a_docstring_without_sections_stays_as_it_is(tmp_path):
     (tmp_path / "__init__.py").write_text('__all__ = ["L"]\n', encoding="utf-8")
     (tmp_path / "a.py").write_text(
         "class Elementwise:\n    def __init__(self, w=1): ...\n"
-        + "".join(f'    def {m}(self, x):\n        """说{m}。"""\n' for m in ("__call__", "value_and_grad", "grad", "hess", "hess_diag"))
+        + "".join(
+            f'    def {m}(self, x):\n        """说{m}。"""\n'
+            for m in ("__call__", "value_and_grad", "grad", "hess", "hess_diag")
+        )
         + "class Classes(Elementwise): ...\n"
         + 'class L(Elementwise):\n    """一句话。"""\n',
         encoding="utf-8",
     )
-    (tmp_path / "torch.py").write_text('class L:\n    """模块。"""\n    def __init__(self, *, w=2): ...\n', encoding="utf-8")
+    (tmp_path / "torch.py").write_text(
+        'class L:\n    """模块。"""\n    def __init__(self, *, w=2): ...\n', encoding="utf-8"
+    )
     said = reference(Source(tmp_path))
     assert "### L { #L }\n\n```python\nlossref.L(w=1)\nlossref.torch.L(*, w=2)\n```\n\n一句话。" in said

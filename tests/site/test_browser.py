@@ -22,14 +22,16 @@ BROKEN_FORMULAS = """() => {
   const broken = [...document.querySelectorAll("mjx-container")].filter((formula) => {
   const target = (use) => document.getElementById(use.getAttribute("xlink:href").split("#")[1]);
   const drawings = [...formula.querySelectorAll("use")].map(target);
-  const missing = drawings.some((drawing) => !drawing || [...drawing.querySelectorAll("use")].some((use) => !target(use)));
+  const missing = drawings.some(
+    (drawing) => !drawing || [...drawing.querySelectorAll("use")].some((use) => !target(use)));
   const silent = !formula.querySelector("mjx-assistive-mml > math");
   const folded = formula.closest("details:not([open])") || formula.closest(".tabbed-block:not(:first-child)");
   const images = [...formula.querySelectorAll(":scope > svg")];
   const unseen = !folded && (!images.length || images.some((image) => {
     const box = image.getBoundingClientRect(), ink = image.querySelector("use").getBoundingClientRect();
     const em = parseFloat(getComputedStyle(image).fontSize);
-    return box.width < 1 || box.height < 1 || ink.height < 0.5 || ink.width < 0.6 * box.width - 0.4 * em || ink.width > box.width + 0.4 * em
+    return box.width < 1 || box.height < 1 || ink.height < 0.5
+      || ink.width < 0.6 * box.width - 0.4 * em || ink.width > box.width + 0.4 * em
       || ink.left < box.left - 0.25 * em || ink.top < box.top - 0.4 * em || ink.bottom > box.bottom + 0.4 * em;
   }));
   return missing || silent || unseen;

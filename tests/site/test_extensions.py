@@ -109,7 +109,11 @@ def test_boxes_are_those_of_the_font():
     ("tex", "drawn"),
     [
         # A letter and its index at seven tenths of the size, lowered.
-        ("z_n", r'<use xlink:href="#I-1D467"/><use xlink:href="#I-1D45B" transform="translate\(\d+ -150\)scale\(0.707\)"/>'),
+        (
+            "z_n",
+            r'<use xlink:href="#I-1D467"/>'
+            r'<use xlink:href="#I-1D45B" transform="translate\(\d+ -150\)scale\(0.707\)"/>',
+        ),
         (r"\log p", r'<use xlink:href="#N-6C"/><use xlink:href="#N-6F" x="278"/><use xlink:href="#N-67" x="778"/>'),
         (r"\text{若}", r'<text [^>]*transform="scale\(1,-1\)">若</text>'),
         (r"\sqrt{x}", r'<rect [^>]*height="60"/>'),

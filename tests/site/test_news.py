@@ -36,7 +36,9 @@ def test_readme_and_site_give_the_citation_of_the_cff_file(site):
     assert readme in text((site / "index.html").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("address", "named"), [("https://a.example/b/", True), ("http://127.0.0.1:8000/", False), ("", False)])
+@pytest.mark.parametrize(
+    ("address", "named"), [("https://a.example/b/", True), ("http://127.0.0.1:8000/", False), ("", False)]
+)
 def test_citation_names_the_address_of_a_published_site(address, named):
     assert (f"url     = {{{address}}}" in news.bibtex(address)) is named
 

@@ -42,7 +42,8 @@ def distillation_shape() -> str:
         return lossref.DistillationLoss(T, reduction="none")(x, y)
 
     return chart(
-        "distillation-shape", "学生的一个 logit 偏离教师时的损失：三个温度", "学生的第一个 logit 减教师的", (-8, -4, 0, 4, 8),
+        "distillation-shape", "学生的一个 logit 偏离教师时的损失：三个温度", "学生的第一个 logit 减教师的",
+        (-8, -4, 0, 4, 8),
         [Panel("乘 T² 的 KL", (0, 2, 4, 6, 8), [
             Line(moved, loss(1), "T = 1", (7.7, 0.85), "a", "end"),
             Line(moved, loss(2), "T = 2", (7.7, 1.65), "b", "end"),
