@@ -197,7 +197,9 @@ def test_a_page_that_fails_already_is_no_place_for_mutants(root, capsys):
 @pytest.mark.parametrize(
     ("text", "at", "excuse"),
     [
-        ("$u$ 与 $u = u$", "u$ 与", "mention"),
+        ("$u$ 与 $u = u$", "u$ 与", "name"),
+        ("$u+v$ 与 $u+v = v+u$", "u+v$ 与", ""),
+        ("$-u$ 与 $-u = -u$", "-u$ 与", ""),
         ("$u = u$", "u =", ""),
         ("$u \\ne -u$", "u$", "refuted"),
         ("$u \\ne -u$", r"\ne", ""),
@@ -211,7 +213,7 @@ def test_only_what_claims_nothing_is_excused(text, at, excuse):
     front = "---\nsymbols:\n  u: {in: real, meaning: 数}\n  v: {in: real, meaning: 数}\n---\n"
     page = read_text(f"{front}{text}\n")
     start = page.text.index(text) + text.index(at)
-    kind = "relation" if at[0] == "\\" else "symbol"
+    kind = {"\\": "relation", "-": "sign"}.get(at[0], "symbol")
     assert Trial(page, {}, trusted=True).excuse(Mutant(kind, start, start + 1, "w")) == excuse
 
 

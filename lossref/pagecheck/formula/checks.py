@@ -115,11 +115,15 @@ def _read_page(page: Page) -> tuple[Scope, list[_Formula]]:
 
 
 def stretches(page: Page) -> list[tuple[int, int, str, set[str]]]:
-    """The statements of the page's formulas: from, to, kind; a claim side by side, with the relations next to each."""
+    """The statements of the page's formulas: from, to, kind; a claim side by side, with the relations next to each.
+
+    A mention without operators and numbers is of the kind 'name'.
+    """
     found = []
     for formula in _read_all(page.maths, formula_scope(page)):
         for statement in formula.reading.statements if formula.reading else ():
-            parts = [(statement.span, statement.kind, set())]
+            named = statement.kind == "mention" and _is_plain(statement.body)
+            parts = [(statement.span, "name" if named else statement.kind, set())]
             if isinstance(chain := statement.body, Chain):
                 beside = zip((None, *chain.relations), (*chain.relations, None), strict=True)
                 parts = [

@@ -18,7 +18,7 @@ SAVED = ".cache/mutants.json"
 # Why a mutant may live that no record of FILE names: what the page claims is as true as before.
 EXCUSES = {
     "code": "code that prints the same as before",
-    "mention": "a formula that claims nothing names another symbol or expression of the page",
+    "name": "a formula that is only the name of a symbol is the name of another one",
     "refuted": "a side of ≠ that differs as before",
 }
 

@@ -75,8 +75,8 @@ class Trial:
             return "code"
         for start, end, kind, relations in self._stretches:
             if start <= mutant.start < end:
-                if kind == "mention":
-                    return "mention"
+                if kind == "name" and mutant.kind in ("symbol", "index"):
+                    return "name"
                 return "refuted" if relations and relations <= {"\\ne"} and mutant.kind != "relation" else ""
         return ""
 
