@@ -1,4 +1,4 @@
-"""How fast and how lean, beside the peers: ``python benchmarks/run.py [--quick]``.
+"""How fast and how lean, beside the peers, which it installs: ``python run.py bench [--quick]``.
 
 Value and gradient, float32, one thread. Candidate and peer take turns in one process and the medians of their times
 are divided; a ratio below 1 means lossref is faster. (Importing lossref keeps glibc from giving freed memory back, see
@@ -6,9 +6,7 @@ lossref/_tiles.py; in that one process the peers gain from it too.) torch is mea
 it of torch's own loss, which takes a C++ compiler; the first calls, which compile, are not counted. Memory is the extra
 peak of the process over one pass, measured in a fresh process for each, in units of N = one copy of the input. torch is
 run twice, with its huge pages (THP_MEM_ALLOC_ENABLE) off and on, because they decide what a fresh tensor costs. A peer
-that is not there is reported as not measured; those that the tests do not need anyway are installed by
-
-    .venv/bin/python -m pip install -r requirements/benchmarks.txt
+that is not there is reported as not measured.
 """
 
 from __future__ import annotations
