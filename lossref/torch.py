@@ -742,7 +742,9 @@ class DistillationLoss(Loss):
     loss = distillation.DistillationLoss
     denominators = loss.denominators
 
-    def __init__(self, temperature=1.0, *, reduction="mean", denominator=None):
+    def __init__(
+        self, temperature: float = 1.0, *, reduction: str = "mean", denominator: str | None = None
+    ) -> None:
         super().__init__(None, reduction, denominator)
         self.temperature = self.loss(temperature).temperature
 

@@ -59,7 +59,7 @@ def test_versions_agree():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert citation["version"] == PROJECT["version"] == lossref.__version__
-    assert re.search(r"^## (\S+)", changelog, re.MULTILINE)[1] == PROJECT["version"]
+    assert re.search(r"^## ([\d.]+)", changelog, re.MULTILINE)[1] == PROJECT["version"]
 
 
 def test_importing_needs_numpy_only():
