@@ -181,8 +181,8 @@ def _program(formula, m, numbers, arrays, weighted, dtype, total, values, deriva
     scale = tape.given(dtype)
     if total or values:
         v = parts.value()
-        tape.end(accumulate if total else np.positive, v if weight is None else v * weight)
+        tape.end(accumulate if total else np.positive, v if weight is None else m.times(weight, v))
     if derivative:  # written last: out may be x itself
         d = getattr(parts, derivative)()
-        tape.end(np.multiply, d if weight is None else d * weight, scale)
+        tape.end(np.multiply, d if weight is None else m.times(weight, d), scale)
     return tape.program()

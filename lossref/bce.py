@@ -127,14 +127,14 @@ class BCEWithLogitsLoss(Elementwise):
             s = m.logistic(t * z)  # of the margin: how far z is on the wrong side
             c = 1 if pos_weight is None else pos_weight * y + (1 - y)
             return Parts(
-                value=lambda: c * s.softplus,
+                value=lambda: s.softplus if pos_weight is None else m.times(c, s.softplus),
                 gradient=lambda: c * t * s.p,
                 hessian=lambda: c * s.p * s.q,
             )
         s = m.logistic(z)
         a, b = (y if pos_weight is None else pos_weight * y), 1 - y  # the weights of the two classes
         return Parts(
-            value=lambda: a * s.softplus_neg + b * s.softplus,
+            value=lambda: m.times(a, s.softplus_neg) + m.times(b, s.softplus),
             gradient=lambda: b * s.p - a * s.q,
             hessian=lambda: (a + b) * s.p * s.q,
         )

@@ -101,7 +101,9 @@ class NLLLoss(Classes):
     def _target(self, x, y):
         y, hard = super()._target(x, y)
         if not hard:
-            raise TypeError(f"y must hold class indices (integers); got dtype {y.dtype} and shape {y.shape}")
+            raise TypeError(
+                f"{self.names[1]} must hold class indices (integers); got dtype {y.dtype} and shape {y.shape}"
+            )
         return y, hard
 
     @staticmethod

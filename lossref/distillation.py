@@ -15,7 +15,7 @@ from . import _validate as validate
 from ._base import Parts, Result
 from ._classes import Classes
 from ._elementary import _spread as spread
-from ._elementary import lazy
+from ._elementary import above_abyss, lazy
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike  # not cheap to import
@@ -161,8 +161,7 @@ class Softened:
         self.m, self.x = m, x
         self.k = m.argmax(x)
         self.top = m.pick(x, self.k)
-        finite = m.maximum(x, -m.huge(x) / 4)  # exp(-inf - top) is 0, but inf - inf below is not
-        self.d, self.lost = difference(finite, self.top)
+        self.d, self.lost = difference(above_abyss(m, x, self.top), self.top)
         z = m.maximum(self.d / T, -1e4)  # exp is 0 long before
         e = m.exp(z)
         e = e + m.times(e, (self.lost + remainder(self.d, z, T)) / T)

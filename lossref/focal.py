@@ -61,7 +61,7 @@ class SigmoidFocalLoss(Elementwise):
     ) -> None:  # fmt: skip
         super().__init__(weight, reduction=reduction, denominator=denominator)
         self.alpha = None if alpha is None else validate.number("alpha", alpha, 0, 1)
-        self.gamma = validate.number("gamma", gamma, 0)
+        self.gamma = validate.number("gamma", gamma, 0, finite=True)
 
     def arguments(self):
         return {"alpha": self.alpha, "gamma": self.gamma}
@@ -81,7 +81,7 @@ class SigmoidFocalLoss(Elementwise):
         n = 1 - y
         wrong = n * s.p + y * s.q  # 1 - p_t
         focus = wrong**gamma if alpha is None else wrong**gamma * (alpha * y + (1 - alpha) * n)
-        entropy = n * s.softplus + y * s.softplus_neg
+        entropy = m.times(n, s.softplus) + m.times(y, s.softplus_neg)
         # d log(1 - p_t)/dz, so that no power γ - 1 appears; where 1 - p_t is 0, so is the numerator
         rate = (n - y) * (s.p * s.q) / m.maximum(wrong, positive(0, z))
 
@@ -145,7 +145,7 @@ class SoftmaxFocalLoss(Classes):
             raise ValueError(
                 f"alpha must be a number or have shape (C,), one for each class; got shape {self.alpha.shape}"
             )
-        self.gamma = validate.number("gamma", gamma, 0)
+        self.gamma = validate.number("gamma", gamma, 0, finite=True)
         del self.weight, self.label_smoothing
 
     label_smoothing = 0.0

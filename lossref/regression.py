@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from . import _validate as validate
 from ._base import Elementwise, Parts
-from ._elementary import positive
+from ._elementary import divided, positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike  # not cheap to import
@@ -51,7 +52,7 @@ class MSELoss(Elementwise):
         return Parts(
             value=lambda: r * r,
             gradient=lambda: 2 * r,
-            hessian=lambda: 2 + 0 * r,
+            hessian=lambda: 2 + 0 * m.clip(r, -1, 1),  # r itself may overflow
         )
 
 
@@ -94,7 +95,7 @@ class L1Loss(Elementwise):
         return Parts(
             value=lambda: m.abs(r),
             gradient=lambda: m.sign(r),
-            hessian=lambda: 0 * r,
+            hessian=lambda: 0 * m.clip(r, -1, 1),
         )
 
 
@@ -145,11 +146,17 @@ class SmoothL1Loss(Elementwise):
     def formula(m, x, y, beta):
         r = x - y
         b = positive(beta, r)  # the parabola of half-width 0 is that of the smallest number there is
-        q = m.minimum(m.abs(r), b)
+        q = m.minimum(m.abs(r), min(b, m.huge(r)))
+
+        def hessian():
+            flat = 0 * m.clip(r, -1, 1)  # r itself may overflow
+            bend = 1 / b if 1 / b <= m.huge(r) else math.inf
+            return m.where(m.abs(r) < (b if b <= m.huge(r) else math.inf), bend, flat) if beta else flat
+
         return Parts(
-            value=lambda: 0.5 * q * (q / b) + (m.abs(r) - q),  # q/b first: q*q may underflow
-            gradient=lambda: m.clip(r / b, -1, 1),
-            hessian=lambda: m.where(m.abs(r) < beta, 1 / b, 0 * r),
+            value=lambda: 0.5 * q * divided(m, q, b) + (m.abs(r) - q),  # q/b first: q*q may underflow
+            gradient=lambda: m.clip(divided(m, r, b), -1, 1),
+            hessian=hessian,
         )
 
 
@@ -204,10 +211,10 @@ class HuberLoss(Elementwise):
     def formula(m, x, y, delta):
         r = x - y
         a = m.abs(r)
-        d = positive(delta, r)
+        d = positive(delta, r) if delta <= m.huge(r) else math.inf
         q = m.minimum(a, d)
         return Parts(
-            value=lambda: 0.5 * q * q + m.relu(a - d) * d if d < float("inf") else 0.5 * r * r,
+            value=lambda: 0.5 * q * q + m.relu(a - d) * d if d < math.inf else 0.5 * r * r,
             gradient=lambda: m.clip(r, -d, d),
-            hessian=lambda: m.where(a <= d, 1 + 0 * r, 0 * r),
+            hessian=lambda: m.where(a <= d, 1 + 0 * m.clip(r, -1, 1), 0 * m.clip(r, -1, 1)),
         )

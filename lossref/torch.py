@@ -113,7 +113,7 @@ class Torch:
         return x.scatter(-1, k, values)
 
     @staticmethod
-    def tame(x):
+    def tame(x, top):
         """Not to be looked at: see ``Numpy.tame``."""
         return False
 
@@ -152,7 +152,7 @@ class Term(torch.autograd.Function):
 
     Twice by x the formula says how, from there on torch works it out. By y it always does: no formula is delicate
     there, and few targets have a gradient. ``times`` multiplies what comes from behind: where there are weights,
-    0 times ±inf is 0.
+    and in all higher derivatives, 0 times ±inf is 0.
     """
 
     generate_vmap_rule = True
@@ -193,7 +193,8 @@ class Term(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         if wanted[2]:
             raise RuntimeError("pos_weight has no gradient; use weights without requires_grad")
-        times = ctx.rest[1]
+        _, times, i, _ = ctx.rest
+        times = TORCH.times if i else times
         return (times(g, by_x()) if wanted[0] else None, g * by_y() if wanted[1] else None, *[None] * 5)
 
     @staticmethod
@@ -211,7 +212,8 @@ class ForwardTerm(Term):
     @staticmethod
     def jvp(ctx, x_t, y_t, *_):
         by_x, by_y = ForwardTerm.derivatives(ctx)
-        terms = ([] if x_t is None else [x_t * by_x()]) + ([] if y_t is None else [y_t * by_y()])
+        # (a tangent that was not given may come as zeros)
+        terms = [TORCH.times(t, by()) for t, by in ((x_t, by_x), (y_t, by_y)) if t is not None]
         return sum(terms[1:], terms[0])
 
 

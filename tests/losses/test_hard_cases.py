@@ -1,0 +1,329 @@
+"""What a fuzzer found: inputs at the edge of what is allowed, where an answer exists and rounding or 0 · ∞ hid it."""
+
+import numpy as np
+import pytest
+import torch
+from cases import CASES
+
+import lossref
+import lossref.torch
+
+# torch's own forward mode
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+
+INF = float("inf")
+MAX32 = float(np.finfo(np.float32).max)
+FIRST = list({case.loss: case for case in reversed(CASES)}.values())  # one case for each loss over elements
+CLASSES = {
+    "CrossEntropyLoss": {}, "SoftmaxFocalLoss": {"gamma": 0.5}, "NLLLoss": {}, "DistillationLoss": {"temperature": 2.0},
+}  # fmt: skip
+
+
+def f32(values):
+    return np.array(values, np.float32)
+
+
+def examples():
+    """Of every loss: its name, arguments, and an input and a target in float64."""
+    rng = np.random.default_rng(0)
+    for case in FIRST:
+        yield case.loss, case.kwargs, *case.draw(rng, (3,))
+    for name, kwargs in CLASSES.items():
+        x = rng.normal(size=(3, 4))
+        x = x - np.log(np.exp(x).sum(1, keepdims=True)) if name == "NLLLoss" else x
+        yield name, kwargs, x, rng.normal(size=(3, 4)) if name == "DistillationLoss" else rng.integers(0, 4, 3)
+
+
+EXAMPLES = list(examples())
+each_loss = pytest.mark.parametrize(("name", "kwargs", "x", "y"), EXAMPLES, ids=[e[0] for e in EXAMPLES])
+
+
+def module(name, **kwargs):
+    return getattr(lossref.torch, name)(**kwargs)
+
+
+def both(name, **kwargs):
+    """The NumPy loss, and the torch module on either of its ways, as functions of arrays."""
+    module_kwargs = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in kwargs.items()}
+    m = module(name, **module_kwargs)
+
+    def on(f):
+        return lambda x, y: f(torch.tensor(x), torch.tensor(y)).numpy()
+
+    return lossref.LOSSES[name](**kwargs), on(m), on(m.by_terms)
+
+
+def gradients(name, x, y, **kwargs):
+    loss, *_ = both(name, **kwargs)
+    m = module(name, **{k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in kwargs.items()})
+    yield loss.grad(x, y)
+    for f in (m, m.by_terms):
+        t = torch.tensor(x, requires_grad=True)
+        f(t, torch.tensor(y)).sum().backward()
+        yield t.grad.numpy()
+
+
+def test_every_loss_is_tried():
+    assert {e[0] for e in EXAMPLES} == set(lossref.LOSSES)
+
+
+# -- 0 · ∞ ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y"), [("BCELoss", [0.0, 0.5], [1.0, 1.0]), ("KLDivLoss", [-INF, -0.5], [0.5, 0.5])]
+)
+def test_weight_0_outweighs_an_infinite_term(name, x, y):
+    x, y, weight = f32(x), f32(y), f32([0, 2])
+    alone = lossref.LOSSES[name](reduction="sum")
+    for f in both(name, reduction="sum", weight=weight):
+        assert f(x, y) == 2 * alone(x[1:], y[1:])
+    for g in gradients(name, x, y, reduction="sum", weight=weight):
+        assert g.tolist() == [0, 2 * alone.grad(x[1:], y[1:])[0]]
+    for f in both(name, weight=f32([1, 0]), reduction="none"):
+        assert f(x, y).tolist() == [INF, 0]
+    for f in both(name, weight=f32([0, 1]), reduction="none"):
+        assert np.isnan(f(f32([np.nan, x[1]]), y)[0])
+
+
+@pytest.mark.parametrize("name", ["BCEWithLogitsLoss", "SigmoidFocalLoss"])
+@pytest.mark.parametrize("soft", [False, True], ids=["labels", "among soft labels"])
+def test_infinite_logits(name, soft):
+    """A certain and right prediction costs nothing, a wrong one everything; between 0 and 1 none is right."""
+    x, y, wanted = [INF, -INF, -INF, INF], [1.0, 0, 1, 0], [0, 0, INF, INF]
+    if soft:
+        x, y, wanted = [*x, INF, -INF], [*y, 0.3, 0.3], [*wanted, INF, INF]
+    for dtype in (np.float32, np.float64):
+        for f in both(name, reduction="none"):
+            assert f(np.array(x, dtype), np.array(y, dtype)).tolist() == wanted
+
+
+def test_pos_weight_0_outweighs_an_infinite_term():
+    for f in both("BCEWithLogitsLoss", reduction="none", pos_weight=f32([0.0])):
+        assert f(f32([-INF, INF]), f32([1, 0])).tolist() == [0, INF]
+        assert f(f32([-INF, 1]), f32([1, 0.5]))[0] == 0
+
+
+# -- numbers that a dtype does not hold -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("delta", [1e39, 1e300, INF])
+def test_huber_of_a_delta_beyond_the_dtype(dtype, delta):
+    x, y = np.array([1, -2, 0], dtype), np.zeros(3, dtype)
+    for f in both("HuberLoss", delta=delta, reduction="none"):
+        assert f(x, y).tolist() == [0.5, 2, 0]
+    for g in gradients("HuberLoss", x, y, delta=delta, reduction="sum"):
+        assert g.tolist() == [1, -2, 0]
+    assert lossref.HuberLoss(delta, reduction="none").hess(x, y).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("beta", [1e38, 1e39, 1e60, 1e300])
+def test_smooth_l1_of_a_beta_beyond_the_dtype(beta):
+    x, y = f32([1e5, 1e30, -3e38, 0]), f32([0, 0, 0, 0])
+    exact = lossref.SmoothL1Loss(beta, reduction="none")
+    wide = x.astype(np.float64)
+    tiny = float(np.finfo(np.float32).smallest_subnormal)
+    for f in both("SmoothL1Loss", beta=beta, reduction="none"):
+        np.testing.assert_allclose(f(x, y), f32(exact(wide, y)), rtol=3e-7, atol=2 * tiny)
+    for g in gradients("SmoothL1Loss", x, y, beta=beta, reduction="sum"):
+        np.testing.assert_allclose(g, f32(exact.grad(wide, y)), rtol=3e-7, atol=2 * tiny)
+    np.testing.assert_allclose(exact.hess(x, y), f32(exact.hess(wide, y)), rtol=1e-6, atol=2 * tiny)
+
+
+@pytest.mark.parametrize("beta", [1e39, INF])
+def test_smooth_l1_next_to_0_of_a_beta_beyond_the_dtype(beta):
+    for f in both("SmoothL1Loss", beta=beta, reduction="none"):
+        assert f(f32([0, 1]), f32([0, 0])).tolist() == [0, f32(0.5 / beta)]
+
+
+@pytest.mark.parametrize(("beta", "bend"), [(0, 0), (1e-40, INF), (1e-300, INF)])
+def test_smooth_l1_of_a_beta_below_the_dtype(beta, bend):
+    """The parabola is a point; its curvature is beyond the dtype, and 0 where there is no parabola."""
+    x, y = f32([1, 0, -1e-3]), f32([0, 0, 0])
+    loss, m = lossref.SmoothL1Loss(beta, reduction="sum"), module("SmoothL1Loss", beta=beta, reduction="sum")
+    assert loss.hess(x, y).tolist() == [0, bend, 0]
+    tx, ty = torch.tensor(x), torch.tensor(y)
+    for hessian in (
+        torch.func.hessian(lambda t: m(t, ty))(tx),
+        torch.func.jacrev(torch.func.jacrev(lambda t: m(t, ty)))(tx),
+        torch.autograd.functional.hessian(lambda t: m(t, ty), tx),
+    ):
+        assert np.diag(hessian.numpy()).tolist() == [0, bend, 0]
+        assert not hessian.numpy()[~np.eye(3, dtype=bool)].any()
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("MSELoss", 2), ("L1Loss", 0), ("SmoothL1Loss", 0), ("HuberLoss", 0)])
+def test_a_residual_that_overflows_has_a_second_derivative(name, wanted):
+    loss = lossref.LOSSES[name](reduction="none")
+    assert loss.hess([1.7e308, np.nan], [-1.7e308, 0])[0] == wanted
+    assert np.isnan(loss.hess([np.nan], [0.0])[0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "x"),
+    [
+        (np.float32, [-2e38, -3e38]), (np.float32, [-1e38, -1.1e38]), (np.float32, [1e38, -2e38]),
+        (np.float32, [-MAX32, -MAX32]), (np.float32, [0, -MAX32]), (np.float64, [-1e308, -1.5e308]),
+    ],
+)  # fmt: skip
+def test_logits_near_the_end_of_the_dtype(dtype, x):
+    apart = float(x[0]) - float(x[1])
+    value, gradient = (apart, [1, -1]) if apart else (np.log(2), [0.5, -0.5])
+    rows = np.array([x], dtype)
+    for f in both("CrossEntropyLoss"):
+        assert f(rows, np.array([1])) == pytest.approx(value, rel=1e-6)
+        assert f(rows, np.array([0])) == (0 if apart else pytest.approx(value, rel=1e-6))
+    for g in gradients("CrossEntropyLoss", rows, np.array([1])):
+        assert g.tolist() == [gradient]
+    assert np.isfinite(lossref.CrossEntropyLoss().hess(rows, [1])).all()
+    distilled = lossref.DistillationLoss()
+    assert distilled(rows, rows) == 0 and not distilled.grad(rows, rows).any()
+    if apart < np.finfo(dtype).max / 2:
+        assert distilled(rows, rows[:, ::-1].copy()) == pytest.approx(apart, rel=1e-6)
+
+
+# -- targets and gradients that share memory ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "SoftmaxFocalLoss", "DistillationLoss"])
+@pytest.mark.parametrize("shift", [0, 3, -3])
+def test_out_may_overlap_the_target(name, shift):
+    rng = np.random.default_rng(0)
+    shape = (600, 200)  # several blocks
+    buffer = np.empty(600 * 200 + 6)
+    y = buffer[3:-3].reshape(shape)
+    y[...] = rng.dirichlet(np.ones(200), 600)
+    out = buffer[3 + shift : 3 + shift + y.size].reshape(shape)
+    x = rng.normal(size=shape)
+    loss = lossref.LOSSES[name](**CLASSES[name])
+    wanted = loss.grad(x, y.copy())
+    assert loss.grad(x, y, out=out) is out
+    assert np.array_equal(out, wanted)
+
+
+# -- torch's ways to ask for derivatives ----------------------------------------------------------------------------
+
+
+@each_loss
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_gradients_in_batches(name, kwargs, x, y, reduction):
+    m, ty = module(name, reduction=reduction, **kwargs), torch.tensor(y)
+
+    def f(t):
+        return m(t, ty)
+
+    tx = torch.tensor(x)
+    rows = torch.autograd.functional.jacobian(f, tx)
+    assert torch.equal(torch.autograd.functional.jacobian(f, tx, vectorize=True), rows)
+    t = tx.clone().requires_grad_()
+    value = f(t)
+    basis = torch.eye(value.numel(), dtype=value.dtype).reshape(-1, *value.shape)
+    (batched,) = torch.autograd.grad(value, t, basis, is_grads_batched=True, retain_graph=True)
+    assert torch.equal(batched, rows.reshape(batched.shape))
+    by_func = torch.func.vmap(lambda g: torch.autograd.grad(value, t, g, retain_graph=True)[0])(basis)
+    assert torch.equal(by_func, batched)
+    assert torch.autograd.gradcheck(f, (t,), check_batched_grad=True)
+
+
+@each_loss
+def test_hessians_in_batches(name, kwargs, x, y):
+    m, ty, tx = module(name, **kwargs), torch.tensor(y), torch.tensor(x)
+    one = torch.autograd.functional.hessian(lambda t: m(t, ty), tx)
+    many = torch.autograd.functional.hessian(lambda t: m(t, ty), tx, vectorize=True)
+    np.testing.assert_allclose(many, one, rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "SoftmaxFocalLoss"])
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([[200.0, 0.0, 0.0]], [0]), ([[200.0, 0.0, 0.0]], [1]), ([[1.0, 2.0, -INF]], [0]),
+        ([[1.0, 2.0, -INF]], [[1.0, 0, 0]]), ([[1.0, 2.0, -INF]], [[0.5, 0.5, 0]]),
+    ],
+    ids=["right", "wrong", "masked, index", "masked, one-hot", "masked, soft"],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hessians_where_softmax_ends(name, x, y, dtype):
+    """Saturated, and with a class masked out: by each of torch's ways what NumPy says, and no NaN."""
+    m, x = module(name, **CLASSES[name]), np.array(x, dtype)
+    y = np.array(y, dtype if isinstance(y[0], list) else np.int64)
+    tx, ty = torch.tensor(x), torch.tensor(y)
+    wanted = lossref.LOSSES[name](**CLASSES[name]).hess(x, y)[0]
+    assert np.isfinite(wanted).all()
+    for hessian in (
+        torch.autograd.functional.hessian(lambda t: m(t, ty), tx),
+        torch.func.hessian(lambda t: m(t, ty))(tx),
+    ):
+        tolerance = 4 * np.finfo(dtype).eps
+        np.testing.assert_allclose(
+            hessian[0, :, 0].numpy(), wanted, rtol=tolerance, atol=tolerance * np.abs(wanted).max()
+        )
+
+
+def test_the_mean_over_weight_0_pulls_at_nothing():
+    for smoothing in (0.0, 0.1):
+        for target in (np.array([0, 0]), f32([[1, 0], [1, 0]])):
+            if target.ndim == 2 and not smoothing:
+                continue
+            kwargs = dict(weight=f32([0, 1]), label_smoothing=smoothing, denominator="weights")
+            for f in both("CrossEntropyLoss", **kwargs)[1:]:
+                assert np.isnan(f(f32([[2, 1], [0, 3]]), target))
+            m = module("CrossEntropyLoss", **(kwargs | {"weight": torch.tensor([0.0, 1.0])}))
+            x = torch.tensor([[2.0, 1], [0, 3]], requires_grad=True)
+            for f in (m, m.by_terms):
+                (g,) = torch.autograd.grad(f(x, torch.tensor(target)), x)
+                assert not g.any()
+            assert not torch.func.grad(lambda t, m=m, y=target: m(t, torch.tensor(y)))(x.detach()).any()
+
+
+# -- what cannot be answered ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (3, 0, 2), (0, 0)])
+def test_no_classes(name, shape):
+    x = np.zeros(shape)
+    targets = [np.zeros(shape)] + (
+        [] if name == "DistillationLoss" else [np.zeros(shape[:1] * (len(shape) > 1) + shape[2:], int)]
+    )
+    for y in targets:
+        for f in both(name, **CLASSES[name]):
+            with pytest.raises(ValueError, match=r"(x|input) must have at least one class; got shape \("):
+                f(x, y)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_probabilities_for_nll(dtype):
+    x, y = torch.tensor([[-1.0, -2.0]], dtype=dtype), torch.tensor([[1.0, 0.0]], dtype=dtype)
+    with pytest.raises(TypeError, match=r"target must hold class indices \(integers\); got dtype .*float.* and shape"):
+        module("NLLLoss")(x, y)
+
+
+@each_loss
+def test_masked_arrays(name, kwargs, x, y):
+    """An entry that is masked would count; an array that could be masked, and is not, is one like any other."""
+    loss = lossref.LOSSES[name](**kwargs)
+    open_ = np.ma.masked_array(x, mask=False)
+    assert np.array_equal(loss(open_, y), loss(x, y))
+    masked = open_.copy()
+    masked.flat[0] = np.ma.masked
+    with pytest.raises(TypeError, match="x must have no masked entries"):
+        loss(masked, y)
+    with pytest.raises(TypeError, match="y must have no masked entries"):
+        loss(x, np.ma.masked_array(y, mask=np.ones(np.shape(y), bool)))
+
+
+@each_loss
+def test_strange_choices(name, kwargs, x, y):
+    for argument in ("reduction", "denominator"):
+        for choice in (np.array(["mean", "sum"]), ["mean"], 1):
+            with pytest.raises(ValueError, match=f"{argument} must be one of"):
+                lossref.LOSSES[name](**kwargs, **{argument: choice})
+
+
+@pytest.mark.parametrize("name", ["SigmoidFocalLoss", "SoftmaxFocalLoss"])
+def test_gamma_is_finite(name):
+    for build in (lossref.LOSSES[name], getattr(lossref.torch, name)):
+        with pytest.raises(ValueError, match="gamma must be finite; got inf"):
+            build(gamma=INF)
