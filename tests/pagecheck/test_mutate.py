@@ -188,6 +188,12 @@ def test_what_was_tried_is_not_tried_again(root, capsys, monkeypatch):
         assert [page["fresh"] for page in score.summary(root)] == [False]
 
 
+def test_what_prose_only_mentions_counts_as_survived_in_a_whole_run():
+    alive = score.Alive("a", "sign", "old", "new", score.WEAK)
+    result = Result("a.md", alive=[alive, score.Alive("a", "symbol", "old", "new", "name")])
+    assert result.survivors({}) == [alive] and result.survivors({}, whole=False) == []
+
+
 def test_a_page_that_fails_already_is_no_place_for_mutants(root, capsys):
     (root / "docs/a.md").write_text("<!--python\nn = 3\n-->\n\n得 4<!--= n -->\n", encoding="utf-8")
     assert command.main(["--root", str(root)]) == 2
@@ -198,8 +204,8 @@ def test_a_page_that_fails_already_is_no_place_for_mutants(root, capsys):
     ("text", "at", "excuse"),
     [
         ("$u$ 与 $u = u$", "u$ 与", "name"),
-        ("$u+v$ 与 $u+v = v+u$", "u+v$ 与", ""),
-        ("$-u$ 与 $-u = -u$", "-u$ 与", ""),
+        ("$u+v$ 与 $u+v = v+u$", "u+v$ 与", "mention"),
+        ("$-u$ 与 $-u = -u$", "-u$ 与", "mention"),
         ("$u = u$", "u =", ""),
         ("$u \\ne -u$", "u$", "refuted"),
         ("$u \\ne -u$", r"\ne", ""),

@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         if len(results) < len(pages) + len(files):
             return 2
     print(score.table(results, accepted))
-    return 1 if any(result.survivors(accepted) for result in results) else 0
+    return 1 if any(result.survivors(accepted, options.sample is None) for result in results) else 0
 
 
 # -- pages ---------------------------------------------------------------------------------------------------

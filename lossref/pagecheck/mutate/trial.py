@@ -21,6 +21,7 @@ from pathlib import Path
 
 from lossref.pagecheck.checks import formula_and_tie_checks, page_checks
 from lossref.pagecheck.limits import TimeLimit, time_limit
+from lossref.pagecheck.mutate import score
 from lossref.pagecheck.mutate.pages import Mutant
 from lossref.pagecheck.numbers import number_checks
 from lossref.pagecheck.quoted import Record
@@ -75,8 +76,8 @@ class Trial:
             return "code"
         for start, end, kind, relations in self._stretches:
             if start <= mutant.start < end:
-                if kind == "name" and mutant.kind in ("symbol", "index"):
-                    return "name"
+                if kind in ("name", "mention"):
+                    return "name" if kind == "name" and mutant.kind in ("symbol", "index") else score.WEAK
                 return "refuted" if relations and relations <= {"\\ne"} and mutant.kind != "relation" else ""
         return ""
 
