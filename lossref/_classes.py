@@ -192,8 +192,9 @@ class Classes(Loss):
         self._class_weights(c)
         indices = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
         if y.dtype.kind in "iu" and y.shape == indices:
-            outside = (y != self.ignore_index) & ((y < 0) | (y >= c))
-            if outside.any():
+            inside = not y.size or (np.min(y) >= 0 and np.max(y) < c)
+            outside = None if inside else (y != self.ignore_index) & ((y < 0) | (y >= c))
+            if outside is not None and outside.any():
                 raise IndexError(
                     f"{y_name} must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}"
                 )
@@ -236,11 +237,11 @@ class Classes(Loss):
         elif kind == "elements":
             n = math.prod(shape)
         elif hard:
-            kept = y[y != self.ignore_index]
+            kept = y != self.ignore_index
             n = (
-                kept.size
+                int(np.count_nonzero(kept))
                 if weight is None or kind == "kept"
-                else float(np.sum(weight[kept], dtype=np.float64))
+                else float(np.sum(weight[y[kept]], dtype=np.float64))
             )
         else:
             w = 1 if weight is None else weight.reshape(-1, *[1] * (y.ndim - 2))

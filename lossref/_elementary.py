@@ -83,12 +83,13 @@ class Softmax:
         self.m, self.x = m, x
         self.k = m.argmax(x)
         self.top = m.pick(x, self.k)
-        self.e = m.exp(x) if m.tame(x) else _exponentials(m, x, self.top)
+        self.e = m.exp(x) if m.tame(x, self.top) else _exponentials(m, x, self.top)
         largest = m.pick(self.e, self.k)
         self.others = m.sum_except(self.e, self.k) / largest
         self.u = 1 + self.others
         self.inverse = 1 / self.u
         self.scale = self.inverse / largest
+        self._q = None  # the last answer of q, which a gradient asks for twice
 
     @lazy
     def log_sum(self):
@@ -108,7 +109,9 @@ class Softmax:
 
     def q(self, at):
         """1 - p: no class but the largest has p > ½, so only there the subtraction loses anything."""
-        return self.m.where(at.is_class(self.k), self.others * self.inverse, 1 - self.p(at))
+        if self._q is None or self._q[0] is not at:
+            self._q = at, self.m.where(at.is_class(self.k), self.others * self.inverse, 1 - self.p(at))
+        return self._q[1]
 
 
 def above_abyss(m, x, top):

@@ -9,6 +9,8 @@ import numpy as np
 from ._elementary import Logistic, Softmax
 from ._program import whole
 
+TAME = {np.dtype(t).itemsize: 0.45 * math.log(np.finfo(t).max) for t in (np.float32, np.float64)}
+
 
 class Numpy:
     hard = False  # whether labels are known to be 0 or 1
@@ -102,7 +104,7 @@ class Numpy:
 
     @staticmethod
     def sum(x):
-        return np.sum(x, -1, keepdims=True)
+        return np.add.reduce(x, axis=-1, keepdims=True)
 
     # (np.take_along_axis and its like would do, at ten times the cost for a small batch)
 
@@ -117,13 +119,13 @@ class Numpy:
         return x
 
     @staticmethod
-    def tame(x):
+    def tame(x, top):
         """Whether exp(x), and 1 over it, are far from overflow, or 0: then nothing need be subtracted first."""
-        bound = 0.45 * math.log(np.finfo(x.dtype).max)
-        least = np.min(x)
+        bound = TAME[x.dtype.itemsize]
+        least = np.minimum.reduce(x, axis=None)
         if least == -np.inf:
             least = np.min(x, where=x > least, initial=0)
-        return least >= -bound and np.max(x) <= bound
+        return least >= -bound and np.maximum.reduce(top, axis=None) <= bound
 
     @staticmethod
     def sum_except(x, k):
@@ -131,7 +133,7 @@ class Numpy:
         at = np.arange(len(x)), k[:, 0]
         left_out = x[at]
         x[at] = 0
-        rest = np.sum(x, -1, keepdims=True)
+        rest = np.add.reduce(x, axis=-1, keepdims=True)
         x[at] = left_out
         return rest
 
