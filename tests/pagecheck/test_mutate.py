@@ -268,6 +268,22 @@ def test_every_loss_file_has_mutants():
         assert len(losses.mutants(path.read_text(encoding="utf-8"))) > 20
 
 
+def test_a_loss_that_was_used_before_is_changed_too():
+    """What the package remembers of a formula does not outlive it."""
+    import lossref
+    from lossref import regression
+
+    path = ROOT / "lossref/regression.py"
+    text = path.read_text(encoding="utf-8")
+    before = lossref.MSELoss()([1.0], [4.0]), lossref.MSELoss().grad([1.0], [4.0]).tolist()
+    try:
+        losses.transplant(regression, text.replace("r = x - y", "r = x + y"))
+        assert (lossref.MSELoss()([1.0], [4.0]), lossref.MSELoss().grad([1.0], [4.0]).tolist()) == (25, [10])
+    finally:
+        losses.transplant(regression, text)
+    assert (lossref.MSELoss()([1.0], [4.0]), lossref.MSELoss().grad([1.0], [4.0]).tolist()) == before == (9, [-6])
+
+
 def test_a_transplant_reaches_what_holds_the_old(tmp_path, monkeypatch):
     path = tmp_path / "organ.py"
     text = "class A:\n    k = 2\n    @staticmethod\n    def f(x, n=3):\n        return x + n\n    g = property(lambda self: 5)\n"

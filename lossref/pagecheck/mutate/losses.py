@@ -10,6 +10,7 @@ import ast
 import copy
 import importlib
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -171,6 +172,18 @@ def transplant(module: ModuleType, source: str | ast.Module) -> None:
                     setattr(old, attribute, value)
 
 
+    _forget()
+
+
+def _forget() -> None:
+    """Empty what the package keeps between calls: a formula that was read stays read."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "lossref" and not name.startswith("lossref.pagecheck"):
+            for value in list(vars(module).values()):
+                if callable(forget := getattr(value, "cache_clear", None)):
+                    forget()
+
+
 def _swap(old: FunctionType, new: FunctionType) -> None:
     old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
 
@@ -288,6 +301,7 @@ class _Court:
         seconds = {}
         for item in items:
             current.clear()
+            _forget()
             failed, took = _run(item)
             if failed is None and current:
                 ran[item], seconds[item] = set(current), took
