@@ -37,13 +37,14 @@ class Parts(NamedTuple):
 
 
 class RowParts(NamedTuple):
-    """The same of rows, with two products that need no C×C block: what becomes of a change ``v`` of the row."""
+    """The same of rows, with what needs no C×C block: its diagonal, and what becomes of a change ``v`` of the row."""
 
     value: Callable[[], Any]
     gradient: Callable[[], Any]
     hessian: Callable[[], Any]
-    turned: Callable[[Any], Any]  # v -> Hessian · v
-    by_mass: Callable[[Any], Any]  # v -> ∂(gradient · v)/∂a
+    diagonal: Callable[[], Any]  # of the Hessian
+    turned: Any = None  # v -> Hessian · v
+    by_mass: Any = None  # v -> ∂(gradient · v)/∂a
 
 
 class Loss:
@@ -95,6 +96,8 @@ class Elementwise(Loss):
 
         结果的 dtype 随 `x`（整数和列表按 float64）；float16 在内部按 float32 计算。NaN 进则 NaN 出。
         空批次：`"sum"` 为 0，`"mean"` 为 NaN 并给出 `RuntimeWarning`；权重之和为 0 而又除以它时同样，梯度是 0。
+        权重为 0 的项不论多大都按 0 计。每一项（连同 `x - y`、平方）按 `x` 的 dtype 计算，求和按 float64；
+        超出其范围的是 `inf`，即使平均之后本来装得下。
         """
         return self._evaluate(x, y, value=True)[0]
 

@@ -31,6 +31,7 @@ def parts(m, formula, x, target, scale=1.0) -> RowParts:
         value=lambda: target.total(of_class.value()),
         gradient=lambda: target.pull(s, of_class.gradient() * scale),
         hessian=lambda: target.bend(s, of_class.gradient() * scale, of_class.hessian() * scale),
+        diagonal=lambda: target.bend_diagonal(s, of_class.gradient() * scale, of_class.hessian() * scale),
         turned=lambda v: turn(target, s, of_class.gradient() * scale, of_class.hessian() * scale, v),
         by_mass=lambda v: of_class.gradient() * scale * target(s.along(v)),
     )
@@ -97,11 +98,9 @@ class Classes(Loss):
         """归约后的损失的黑塞矩阵：每个样本一个 `C×C` 的块，形状 `(N, d1, …, C, C)`；不同样本之间的二阶导数都是 0。"""
         return self._evaluate(x, y, derivative="hessian")[1]
 
-    def hess_diag(self, x: ArrayLike, y: ArrayLike) -> Array:
-        """`hess` 的对角线，形状与 `x` 相同。"""
-        x = validate.floating("x", x)
-        diagonal = np.diagonal(self.hess(x, y), axis1=-2, axis2=-1)
-        return np.ascontiguousarray(np.moveaxis(diagonal, -1, min(1, x.ndim - 1)))
+    def hess_diag(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
+        """`hess` 的对角线，形状与 `x` 相同；不经过 `C×C` 的块，时间和内存都与 `x` 成正比。`out` 同 `grad`。"""
+        return self._evaluate(x, y, derivative="diagonal", out=out)[1]
 
     # -- one pass ------------------------------------------------------------------------------------------------
 
@@ -121,7 +120,7 @@ class Classes(Loss):
         values = np.empty((shape[0], shape[2]), x.dtype) if value and self.reduction == "none" else None
         derivatives: Any = None
         result: Any = None
-        if derivative == "gradient":
+        if derivative in ("gradient", "diagonal"):
             result = validate.gradient_buffer(out, x.shape, x.dtype)
             if out is not None and np.may_share_memory(result, x) and result is not x:
                 x = x.copy()  # a block written must not be one that is read later
@@ -137,7 +136,7 @@ class Classes(Loss):
             None
             if derivatives is None
             else derivatives.reshape(
-                shape if derivative == "gradient" else (shape[0], shape[2], shape[1], shape[1])
+                (shape[0], shape[2], shape[1], shape[1]) if derivative == "hessian" else shape
             )
         )
         total = 0.0
@@ -158,7 +157,7 @@ class Classes(Loss):
                     g = getattr(of_rows, derivative)()
                     if ignored is not None:
                         g[ignored] = 0
-                    if derivative == "gradient":
+                    if derivative != "hessian":
                         where = d3[n, :, d]
                         where[...] = g.reshape(where.shape[0], where.shape[2], shape[1]).transpose(0, 2, 1)
                     else:

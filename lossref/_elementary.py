@@ -156,6 +156,12 @@ class Index:
         g = self.m.put(-p, self.y, s.q(self))
         return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s, self.mass(slope), p)
 
+    def bend_diagonal(self, s, slope, curvature):
+        """The diagonal of ``bend``, without the rest."""
+        p = s.e * s.scale
+        g = self.m.put(-p, self.y, s.q(self))
+        return self.a * curvature * g * g - _spread_diagonal(self.m, s, self.mass(slope), p)
+
     def mass(self, slope):
         return self.a * slope
 
@@ -186,6 +192,11 @@ class Distribution:
         both = m.matmul(b[..., None, :] * m.transpose(g), g)
         return both - _spread(m, s, self.mass(slope), p)
 
+    def bend_diagonal(self, s, slope, curvature):
+        """The diagonal of ``bend``, without the rest."""
+        m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature + 0 * self.a)
+        return p * p * _others(m, b) + b * q * q - _spread_diagonal(m, s, self.mass(slope), p)
+
     def mass(self, slope):
         return self.m.sum(self.m.times(self.a, slope + 0 * self.a))
 
@@ -204,6 +215,11 @@ def turn(target, s, slope, curvature, v):
 
 
 def _spread(m, s, b, p):
-    """b (diag p - ppᵀ), its diagonal p (1 - p) without the subtraction."""
+    """b (diag p - ppᵀ)"""
+    return m.set_diagonal(-m.outer(b * p, p), _spread_diagonal(m, s, b, p))
+
+
+def _spread_diagonal(m, s, b, p):
+    """b p (1 - p), without the subtraction."""
     q = m.where(m.classes(p) == s.k, s.others * s.inverse, 1 - p)
-    return m.set_diagonal(-m.outer(b * p, p), b * p * q)
+    return b * p * q

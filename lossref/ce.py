@@ -113,6 +113,7 @@ class NLLLoss(Classes):
             value=lambda: target.total(0 - target(x)),
             gradient=lambda: m.put(zero, target.y, -target.a * scale),
             hessian=lambda: m.outer(zero, zero),
+            diagonal=lambda: zero,
             turned=lambda v: 0 * v,
             by_mass=lambda v: -scale * target(v),
         )

@@ -45,6 +45,11 @@ DIFFERENCES = [
         "lossref.BCELoss().grad(f32([0]), [0])", "1",
     ),
     Difference(
+        "BCEWithLogitsLoss", "logit 是 inf、y=1：损失的极限是 0",
+        "F.binary_cross_entropy_with_logits(t([float('inf')]), t([1.0]))", "nan",
+        "lossref.BCEWithLogitsLoss()(f32([np.inf]), [1])", "0",
+    ),
+    Difference(
         "BCEWithLogitsLoss", "z=−15、y=0，float32：1+e^z 舍入成 1，损失归零",
         "F.binary_cross_entropy_with_logits(t([-15.0]), t([0.0]))", "0",
         "lossref.BCEWithLogitsLoss()(f32([-15]), [0])", "3.05902e-07",
@@ -90,6 +95,36 @@ DIFFERENCES = [
         "lossref.torch.CrossEntropyLoss(t([0.0, 1.0])).on_numpy().grad(f32([[2, 1]]), np.array([0]))", "0, 0",
     ),
     Difference(
+        "CrossEntropyLoss", "权重为 0 的类别，logit 是 −inf：0·inf 按 0 计",
+        "F.cross_entropy(t([[1.0, float('-inf')], [1.0, 2.0]]), torch.tensor([1, 0]), t([1.0, 0.0]))", "nan",
+        "lossref.CrossEntropyLoss([1, 0])(f32([[1, -np.inf], [1, 2]]), [1, 0])", "1.31326",
+    ),
+    Difference(
+        "CrossEntropyLoss", "标签平滑给被掩成 −inf 的类别也分了概率，而它的权重为 0：0·inf 按 0 计",
+        "F.cross_entropy(t([[1.0, float('-inf')]]), torch.tensor([0]), t([1.0, 0.0]), label_smoothing=0.1)", "nan",
+        "lossref.CrossEntropyLoss([1, 0], label_smoothing=0.1)(f32([[1, -np.inf]]), [0])", "0",
+    ),
+    Difference(
+        "CrossEntropyLoss", "ignore_index 不小于 0 而目标是概率：没有编号可忽略，它不起作用",
+        "F.cross_entropy(t([[2.0, 1.0]]), t([[1.0, 0.0]]), ignore_index=1)", "RuntimeError",
+        "lossref.CrossEntropyLoss(ignore_index=1)([[2, 1]], [[1.0, 0.0]])", "0.313262",
+    ),
+    Difference(
+        "CrossEntropyLoss", "类别权重为负：torch 不检查，损失可以为负",
+        "F.cross_entropy(t([[2.0, 1.0]]), torch.tensor([0]), t([-1.0, 1.0]), reduction='sum')", "-0.313262",
+        "lossref.CrossEntropyLoss([-1, 1])", "ValueError",
+    ),
+    Difference(
+        "CrossEntropyLoss", "一个类别也没有：torch 给的损失是 0",
+        "F.cross_entropy(torch.zeros(3, 0), torch.zeros(3, 0), reduction='sum')", "0",
+        "lossref.CrossEntropyLoss(reduction='sum')(np.zeros((3, 0)), np.zeros((3, 0)))", "ValueError",
+    ),
+    Difference(
+        "NLLLoss", "权重之和为 0 时均值的梯度：没有样本，就没有梯度",
+        "tgrad(lambda x, y: F.nll_loss(x, y, t([0.0, 1.0])), [[-2.0, -1.0]], torch.tensor([0]))", "nan, 0",
+        "lossref.torch.NLLLoss(t([0.0, 1.0])).on_numpy().grad(f32([[-2, -1]]), np.array([0]))", "0, 0",
+    ),
+    Difference(
         "NLLLoss", "把概率当成对数概率：torch 给负的损失",
         "F.nll_loss(t([[0.7, 0.3]]), torch.tensor([0]))", "-0.7",
         "lossref.NLLLoss()(f32([[0.7, 0.3]]), [0])", "ValueError",
@@ -133,6 +168,11 @@ DIFFERENCES = [
         "MSELoss", "权重之和为 0 时均值的梯度：没有样本，就没有梯度",
         "tgrad(lambda x, y: F.mse_loss(x, y, weight=t([0.0, 0.0])), [2.0, 1.0], t([0.0, 0.0]))", "nan, nan",
         "lossref.torch.MSELoss(weight=t([0.0, 0.0])).on_numpy().grad(f32([2, 1]), [0, 0])", "0, 0",
+    ),
+    Difference(
+        "MSELoss", "权重为负：torch 不检查，损失可以为负",
+        "F.mse_loss(t([2.0]), t([0.0]), weight=t([-1.0]), reduction='sum')", "-4",
+        "lossref.MSELoss([-1.0])", "ValueError",
     ),
     Difference(
         "MSELoss", "float16、残差 300：torch 的平方在求均值之前就溢出",

@@ -12,9 +12,10 @@ import math
 from typing import TYPE_CHECKING
 
 from . import _validate as validate
-from ._base import Parts, Result
+from ._base import Result, RowParts
 from ._classes import Classes
 from ._elementary import _spread as spread
+from ._elementary import _spread_diagonal as spread_diagonal
 from ._elementary import above_abyss, lazy
 
 if TYPE_CHECKING:
@@ -101,10 +102,11 @@ class DistillationLoss(Classes):
     @staticmethod
     def parts(m, T, x, y, scale=1.0):
         pair = Pair(m, x, y, T)
-        return Parts(
+        return RowParts(
             value=lambda: m.sum(pair.terms),
             gradient=lambda: pair.gradient * scale,
             hessian=lambda: spread(m, pair.student, scale, pair.q),
+            diagonal=lambda: spread_diagonal(m, pair.student, scale, pair.q),
         )
 
 

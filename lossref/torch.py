@@ -482,6 +482,7 @@ class Loss(nn.Module):
             and type(input) in PLAIN
             and type(target) in PLAIN
             and input.device.type == target.device.type == "cpu"
+            and input.layout is target.layout is torch.strided
             and input.dtype in DTYPES
             and not target.requires_grad
             and not target.is_complex()
@@ -501,9 +502,16 @@ class Loss(nn.Module):
         shown = {k: v for k, v in vars(self).items() if k[0] != "_" and k != "training" and v is not None}
         return ", ".join(f"{k}={v!r}" for k, v in shown.items())
 
-    @staticmethod
-    def _input(input):
+    def _input(self, input, target):
         """The input in the precision of the computation, and the dtype of the result."""
+        for name, tensor in (("input", input), ("target", target)):
+            if not isinstance(tensor, torch.Tensor):
+                raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}")
+            if tensor.layout is not torch.strided:
+                raise TypeError(f"{name} must be a dense tensor; got one with layout {tensor.layout}")
+        for name, tensor in (("target", target), *self._buffers.items()):
+            if tensor is not None and tensor.device != input.device and (tensor is target or tensor.dim()):
+                raise ValueError(f"{name} must be on the device of input, {input.device}; got {tensor.device}")
         if not input.is_floating_point():
             raise TypeError(f"input must be a floating-point tensor; got {input.dtype}")
         if input.dtype not in (torch.float16, torch.bfloat16):
@@ -529,7 +537,7 @@ class Elementwise(Loss):
     target_range = property(lambda self: self.loss.target_range)
 
     def by_terms(self, input, target):
-        x, dtype = self._input(input)
+        x, dtype = self._input(input, target)
         if target.is_complex():
             raise TypeError(f"target must hold real numbers; got {target.dtype}")
         if input.shape != target.shape:
@@ -580,7 +588,7 @@ class Classes(Loss):
         return self.weight
 
     def by_terms(self, input, target):
-        x, dtype = self._input(input)
+        x, dtype = self._input(input, target)
         if x.dim() == 0:
             raise ValueError("input must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
         axis = min(1, x.dim() - 1)
@@ -754,7 +762,7 @@ class DistillationLoss(Loss):
         return {"temperature": self.temperature}
 
     def by_terms(self, input, target):
-        x, dtype = self._input(input)
+        x, dtype = self._input(input, target)
         if x.dim() == 0:
             raise ValueError("input must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")
         if x.shape != target.shape or not target.is_floating_point():

@@ -1,5 +1,7 @@
 """What a fuzzer found: inputs at the edge of what is allowed, where an answer exists and rounding or 0 · ∞ hid it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -327,3 +329,77 @@ def test_gamma_is_finite(name):
     for build in (lossref.LOSSES[name], getattr(lossref.torch, name)):
         with pytest.raises(ValueError, match="gamma must be finite; got inf"):
             build(gamma=INF)
+
+
+@each_loss
+def test_what_modules_cannot_take(name, kwargs, x, y):
+    m, tx, ty = module(name, **kwargs), torch.tensor(x), torch.tensor(y)
+    good = {"input": tx, "target": ty}
+    bad = [
+        (TypeError, "{} must be a tensor; got ndarray", lambda t: t.numpy()),
+        (TypeError, "{} must be a tensor; got list", lambda t: t.tolist()),
+        (TypeError, "{} must be a dense tensor; got one with layout torch.sparse_coo", lambda t: t.to_sparse()),
+        (TypeError, "{} must be a dense tensor; got one with layout .*mkldnn", lambda t: t.float().to_mkldnn()),
+    ]
+    for argument in good:
+        for error, message, change in bad:
+            with pytest.raises(error, match=message.format(argument)):
+                m(**(good | {argument: change(good[argument])}))
+    with pytest.raises(ValueError, match="target must be on the device of input, cpu; got meta"):
+        m(tx, ty.to("meta"))
+    assert m(tx.to("meta"), ty.to("meta")).device.type == "meta"
+    if name not in ("SoftmaxFocalLoss", "DistillationLoss"):
+        m = module(name, **kwargs, weight=torch.ones(x.shape[-1], device="meta"))
+        with pytest.raises(ValueError, match="weight must be on the device of input, cpu; got meta"):
+            m(tx, ty)
+
+
+# -- the diagonal of the Hessian ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_diagonal_is_the_blocks(name, soft):
+    """Two formulas, held together: saturated rows, a masked class, many places, weights, and each reduction."""
+    if (soft and name == "NLLLoss") or (not soft and name == "DistillationLoss"):
+        pytest.skip("has no such targets")
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 3, (5, 4, 3))
+    x[0] *= 20
+    x[1, :, 0] = [1, -INF, 3, 0]
+    x = np.minimum(x, 0) if name == "NLLLoss" else x
+    if name == "DistillationLoss":
+        y = rng.normal(0, 3, x.shape)
+    elif soft:
+        y = np.moveaxis(rng.dirichlet(np.ones(4), (5, 3)), -1, 1)
+        y[1, :, 0] = [0.5, 0, 0.25, 0.25]
+    else:
+        y = rng.integers(0, 4, (5, 3))
+        y[1] = [2, -100, 3]
+    settings = [{}, {"gamma": 0.0}, {"alpha": [0.5, 2, 0, 1]}] if name == "SoftmaxFocalLoss" else [{}]
+    settings += [{"weight": [0.5, 2, 0, 1]}] if name in ("CrossEntropyLoss", "NLLLoss") else []
+    settings += [{"label_smoothing": 0.1}] if name == "CrossEntropyLoss" else []
+    for kwargs in settings:
+        for reduction in ("none", "mean", "sum"):
+            loss = lossref.LOSSES[name](**(CLASSES[name] | kwargs), reduction=reduction)
+            blocks, diagonal = loss.hess(x, y), loss.hess_diag(x, y)
+            wanted = np.moveaxis(np.diagonal(blocks, axis1=-2, axis2=-1), -1, 1)
+            size = np.nanmax(np.abs(blocks), initial=1e-300)
+            np.testing.assert_allclose(diagonal, wanted, rtol=1e-13, atol=1e-15 * size)
+            out = np.empty_like(x)
+            assert loss.hess_diag(x, y, out=out) is out and np.array_equal(out, diagonal, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_diagonal_of_many_classes_is_lean(name):
+    """Blocks of 4·3000·3000 numbers would be 288 MB."""
+    rng = np.random.default_rng(0)
+    x = -rng.random((4, 3000))
+    y = rng.random(x.shape) if name == "DistillationLoss" else rng.integers(0, 3000, 4)
+    loss = lossref.LOSSES[name](**CLASSES[name])
+    loss.hess_diag(x, y)
+    tracemalloc.start()
+    loss.hess_diag(x, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * x.nbytes
