@@ -12,9 +12,11 @@ def positive(number: float, like) -> float:
 
 
 def divided(m, x, number):
-    """x / number, also where the number is beyond what the precision of x can hold."""
+    """x / number, also where the number or its inverse, which CUDA multiplies by, is beyond the precision of x."""
     while m.huge(x) < number < float("inf"):
         x, number = x * 2.0**-64, number * 2.0**-64
+    if 1 / number > m.huge(x):
+        x, number = x * 2.0**64, number * 2.0**64
     return x / number
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -903,27 +904,39 @@ class SoftmaxFocalLoss(Classes):
     """`lossref.SoftmaxFocalLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.SoftmaxFocalLoss`。"""
 
     loss = focal.SoftmaxFocalLoss
-    alpha: torch.Tensor | None
+    alpha: float | torch.Tensor | None  # a number is kept as one: a tensor would round it to a dtype of its own
 
     def __init__(
         self, alpha: float | torch.Tensor | None = None, gamma: float = 2.0, *, ignore_index: int = -100,
         reduction: str = "mean", denominator: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(None, reduction, denominator, ignore_index=ignore_index)
-        self._hold("alpha", None if alpha is None else torch.as_tensor(alpha))
-        if self.alpha is not None and self.alpha.dim() > 1:
-            raise ValueError(
-                f"alpha must be a number or have shape (C,), one for each class; got shape {tuple(self.alpha.shape)}"
-            )
+        if alpha is None or isinstance(alpha, Real):
+            self.alpha = None if alpha is None else number("alpha", alpha, 0)
+        else:
+            alpha = torch.as_tensor(alpha)
+            self._hold("alpha", alpha)
+            if alpha.dim() > 1:
+                raise ValueError(
+                    f"alpha must be a number or have shape (C,), one for each class; got shape {tuple(alpha.shape)}"
+                )
         self.gamma = number("gamma", gamma, 0, finite=True)
 
     def arguments(self):
         return {"gamma": self.gamma}
 
+    def on_numpy(self):
+        loss = super().on_numpy()
+        if "alpha" not in self._buffers:
+            loss.alpha = None if self.alpha is None else np.asarray(self.alpha)
+        return loss
+
     def _class_weights(self, x):
-        c = x.shape[min(1, x.dim() - 1)]
-        if self.alpha is not None and self.alpha.shape not in ((), (c,)):
-            raise ValueError(
-                f"alpha must have shape ({c},), one for each class of input; got {tuple(self.alpha.shape)}"
-            )
-        return None if self.alpha is None else self.alpha.expand(c)
+        c, alpha = x.shape[min(1, x.dim() - 1)], self.alpha
+        if alpha is None:
+            return None
+        if not isinstance(alpha, torch.Tensor):
+            return torch.full((c,), alpha, dtype=x.dtype, device=x.device)
+        if alpha.shape not in ((), (c,)):
+            raise ValueError(f"alpha must have shape ({c},), one for each class of input; got {tuple(alpha.shape)}")
+        return alpha.expand(c)

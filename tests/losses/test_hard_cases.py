@@ -279,6 +279,21 @@ def test_the_mean_over_weight_0_pulls_at_nothing():
             assert not torch.func.grad(lambda t, m=m, y=target: m(t, torch.tensor(y)))(x.detach()).any()
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's compiler itself
+def test_alpha_keeps_its_digits():
+    x, y = np.array([[1.0, 2, 3]]), np.array([1])
+    whole = lossref.SoftmaxFocalLoss()(x, y)
+    for alpha in (0.3, np.float64(0.3), torch.tensor(0.3, dtype=torch.float64)):
+        m = module("SoftmaxFocalLoss", alpha=alpha)
+        for f in (m, m.by_terms):
+            assert f(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(0.3 * whole, rel=1e-15)
+    half = module("SoftmaxFocalLoss", alpha=0.25).bfloat16()
+    assert half(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(0.25 * whole, rel=1e-15)
+    torch._dynamo.reset()
+    compiled = torch.compile(module("SoftmaxFocalLoss", alpha=0.3), backend="aot_eager", fullgraph=True)
+    assert compiled(torch.tensor(x), torch.tensor(y)).item() == pytest.approx(0.3 * whole, rel=1e-15)
+
+
 # -- what cannot be answered ----------------------------------------------------------------------------------------
 
 
