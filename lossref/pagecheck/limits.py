@@ -20,6 +20,14 @@ class TimeLimit(Exception):
     """The time is up."""
 
 
+class Interrupt(KeyboardInterrupt):
+    """A real interrupt, by the watch or by Ctrl-C; a page that raises KeyboardInterrupt only fails."""
+
+
+def _interrupt(*_: object) -> None:
+    raise Interrupt
+
+
 @contextlib.contextmanager
 def time_limit(seconds: float, stderr: TextIO | int | None = None) -> Iterator[None]:
     """Raise TimeLimit in the main thread when the body takes longer than `seconds`.
@@ -48,7 +56,7 @@ def time_limit(seconds: float, stderr: TextIO | int | None = None) -> Iterator[N
             pause = 0.5  # again, for code that catches everything
 
     # A process started in the background ignores SIGINT, and then an interrupt would do nothing.
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    handler = signal.signal(signal.SIGINT, _interrupt)
     watchdog = stderr if stderr is not None else sys.__stderr__
     if watchdog is not None:
         faulthandler.dump_traceback_later(3 * seconds, exit=True, file=watchdog)
@@ -88,6 +96,10 @@ def run_check(check: Check, seconds: float = SECONDS, stderr: TextIO | int | Non
         place = page_frame(limit, check.location.path)
         location = Location(check.location.path, place, 1) if place else check.location
         raise PageError(location, f"still running after {seconds:g} s: does this end?") from None
+    except Interrupt:
+        raise
+    except KeyboardInterrupt:
+        raise PageError(check.location, "this raises KeyboardInterrupt") from None
 
 
 def page_frame(problem: BaseException, path: str) -> int | None:

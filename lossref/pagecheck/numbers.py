@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import difflib
 import functools
 import html
 import io
@@ -60,6 +61,8 @@ _ATTRIBUTE = re.compile(
     r"""\b(?:alt|title|label|summary|placeholder|value|content|aria-[a-z]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)"""
 )
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-fA-F]+|[a-zA-Z]\w*);")
+# What the checker reads, and what the site's theme reads.
+_FRONT_KEYS = ("symbols", "ties", "conventions", "title", "description", "search", "hide", "icon", "status", "template")
 _QUOTED = re.compile(r"quoted\.(\w+)")
 
 
@@ -430,7 +433,11 @@ def _refuse_hidden_constant(page: Page, session: Session, claim: Comment, expres
     name, constant = expression.body.id, False
     for index, step in enumerate(session.steps):
         if step.offset < claim.start and isinstance(step, Code):
-            for statement in (statement for unit in session.units(index) for statement in unit.tree.body):
+            try:
+                units = session.units(index)
+            except PageError:  # its own check says so
+                return
+            for statement in (statement for unit in units for statement in unit.tree.body):
                 if name in stored_names(statement):
                     constant = step.hidden and isinstance(statement, ast.Assign) and not loaded_names(statement)
     if constant:
@@ -587,6 +594,11 @@ def _check_hidden(page: Page) -> None:
 
 
 def _check_front(page: Page) -> None:
+    for key in page.front:
+        if key not in _FRONT_KEYS:
+            near = difflib.get_close_matches(str(key), _FRONT_KEYS, 1)
+            hint = f"did you mean `{near[0]}:`?" if near else f"known: {', '.join(_FRONT_KEYS)}"
+            raise PageError(page.front_at(key), f"front matter: unknown key `{key}:`; {hint}")
     for key in ("title", "description"):
         said = page.front.get(key)
         if said is None:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from lossref.pagecheck.limits import page_frame
+from lossref.pagecheck.limits import Interrupt, page_frame
 from lossref.pagecheck.literals import same_line
 from lossref.pagecheck.source import Check, Location, Page, PageError
 from lossref.pagecheck.state import State, random_kept
@@ -165,6 +165,8 @@ class Session:
             try:
                 self.advance(index + 1)
             except Failed:
+                if (broken := self.memo.get(("broken", key[1]))) is not None:
+                    raise broken from None
                 if key not in self.memo:  # it was code above that failed
                     raise
         return self.memo[key]
@@ -212,14 +214,24 @@ class Session:
             self._done, self.memo.warm = warm._done, None
         while self._done < count and self._failed is None:
             step, index = self.steps[self._done], self._done
+            broken = ("broken", self._key(index + 1))
+            if broken in self.memo:  # once is enough: it may have taken the whole time limit
+                raise Failed(self.memo[broken].location.line)
             try:
                 if isinstance(step, Binding):
                     self._names.update(step.values)
                 else:
                     outcomes = self._run(index)
                     self.memo["code", self._key(index + 1)] = outcomes
-            except BaseException:  # a time limit, or a page error: what has run is no state to go on from
+            except PageError as problem:
+                self._restart()  # what has run is no state to go on from
+                self.memo[broken] = problem
+                raise Failed(problem.location.line) from None
+            except BaseException as problem:
                 self._restart()
+                if isinstance(problem, Interrupt):
+                    line = page_frame(problem, self.page.path) or step.line
+                    self.memo[broken] = PageError(Location(self.page.path, line, 1), "this code does not end in time")
                 raise
             self._done += 1
         if self._failed is not None:
@@ -257,7 +269,7 @@ class Session:
                         code = compile(tree, self.page.path, mode, self._future, dont_inherit=True)
                         self._future |= code.co_flags & _FUTURE
                         exec(code, self._names)
-                    except KeyboardInterrupt:
+                    except Interrupt:
                         raise
                     except BaseException as problem:
                         line = page_frame(problem, self.page.path) or unit.first
@@ -471,6 +483,8 @@ def _check_fences(page: Page) -> None:
     """Code that is shown and not run says why; so does any other fence with a number in it."""
     reasons = {c.end: c for c in page.comments if c.kind == "no-run"}
     for fence in page.fences:
+        if fence.language in ("math", "latex", "tex", "katex"):
+            raise page.error(fence.start, f"```{fence.language} is checked by nothing: a formula belongs in $$…$$")
         reason = reasons.pop(fence.start - 1, None)
         if fence.language == "python":
             if not fence.run and reason is None:

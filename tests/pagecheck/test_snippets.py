@@ -244,3 +244,34 @@ def test_update(newline):
     assert apply_updates(data, updates) == wanted.replace("\n", newline).encode()
     assert not failures(wanted)
     assert same_line("0.12", "0.123456")  # what agrees is left as it is written
+
+
+ENDLESS = "```python\nx = 1\nwhile True:\n    pass\n```\n\n1<!--= x -->，2<!--= x + 1 -->。\n\n```python\nx = 3\n```\n"
+
+
+def test_endless_code_costs_the_limit_once():
+    begin = time.monotonic()
+    found = failures(ENDLESS, seconds=1)
+    assert time.monotonic() - begin < 3
+    assert len(found) == 4 and "still running after 1 s" in found[0]
+    assert all("because the code at line" in problem for problem in found[1:]), found
+
+
+def test_what_is_no_python_is_said_once():
+    found = failures("```python\nx = (\n```\n\n1<!--= x -->，2<!--= x + 1 -->。\n")
+    assert len(found) == 3 and "this is not Python" in found[0]
+    assert all("not checked, because the code at line" in problem for problem in found[1:]), found
+
+
+def test_unknown_key_in_the_front_matter():
+    assert "unknown key `symbol:`; did you mean `symbols:`?" in failures("---\nsymbol: {}\n---\n")[0]
+
+
+def test_unquoted_set_in_the_front_matter():
+    found = failures("---\nsymbols:\n  y: {in: {-1, 1}, meaning: 标签}\n---\n$y$\n", formulas=True)
+    assert 'quote the set: in: "{-1, 1}"' in found[0]
+
+
+@pytest.mark.parametrize("language", ["math", "latex", "tex"])
+def test_formula_in_a_fence(language):
+    assert "a formula belongs in $$…$$" in failures(f"```{language}\na = b\n```\n")[0]

@@ -171,7 +171,8 @@ def _read(math: Math, scope: Scope) -> _Formula:
     formula = _Formula(math)
     before = (dict(scope.plain), dict(scope.families))
     try:
-        if math.condition is not None and any(relation in math.tex for relation in _RELATION_MARKS):
+        states = any(relation in math.tex for relation in _RELATION_MARKS)
+        if math.condition is not None and states and ":=" not in math.tex:  # 令 $k := m^2$ defines
             formula.condition, uses = read_condition(math.tex, scope)
             for chain in chains(formula.condition):
                 for side in chain.sides:
@@ -470,6 +471,9 @@ def _exempted(page: Page, formula: _Formula, scope: Scope, known: _Known, reason
                 )
             elif statement.kind == "mention":
                 _check_mention(statement.body, known, scope)
+    except claims.Refuted as error:
+        said = f"this is false, which an exemption cannot hide: {error.message}"
+        raise FormulaError(said, error.start, error.end, error.fix) from None
     except (FormulaError, ArithmeticError):
         return f"豁免：{reason}"
     raise FormulaError("this formula passes its check: the exemption is not needed", fix="remove the comment")

@@ -203,6 +203,39 @@ def _trials(
     return found
 
 
+def _at_bounds(link: Link, conditions: list[Node], scope: Scope, digits: int = v.DIGITS) -> list[Trial]:
+    r"""Where a condition \le or \ge is an equality, and where the sides of s \ne y meet: no draw hits these.
+
+    Only a bound on a symbol itself is taken up, as `s \ge 0`: this is where it can be put in.
+    """
+    bounds = [
+        Chain((left, right), ("=",), span=left.span)
+        for condition in conditions
+        for left, relation, right in _pairs_of(condition)
+        if relation in ("\\le", "\\ge")
+    ]
+    if link.relation == "\\ne":
+        sides = (link.left, link.right)
+        bounds += [Chain(pair, ("=",), span=link.left.span) for pair in (sides, sides[::-1])]
+    fixed = [left for left, _ in Given(scope, conditions).assign]
+    found: list[Trial] = []
+    for bound in bounds:
+        given = Given(scope, [bound])
+        if not given.assign or given.assign[0][0] in fixed or _is_defined(given.assign[0][0], scope):
+            continue
+        try:
+            with v.precision(digits):
+                list(points(scope, [link.left, link.right], [*conditions, bound], MANY_POINTS))
+        except (FormulaError, Undefined):
+            continue  # the domain does not reach it
+        found += _trials(link, [*conditions, bound], scope, digits=digits)
+    return found
+
+
+def _is_defined(node: Node, scope: Scope) -> bool:
+    return isinstance(node, Name) and scope.plain[node.name].definition is not None
+
+
 def _has_cases(link: Link) -> bool:
     """Each branch must be met often enough that another condition would show."""
     return any(isinstance(node, Cases) for side in (link.left, link.right) for node in side.walk())
@@ -257,9 +290,12 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     alive = _is_zero(link.left) or _is_zero(link.right) or link.relation == "\\ne"
     failure: Trial | None = None
     ratios, gaps = [], []
-    trials = _trials(link, conditions, scope)
+    trials = [*_trials(link, conditions, scope), *_at_bounds(link, conditions, scope)]
     if any(_doubtful(link, a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
-        trials = _trials(link, conditions, scope, digits=v.MANY_DIGITS)
+        trials = [
+            *_trials(link, conditions, scope, digits=v.MANY_DIGITS),
+            *_at_bounds(link, conditions, scope, digits=v.MANY_DIGITS),
+        ]
     for trial in trials:
         pairs = _pairs(trial, link)
         noise = trial.noise if relative == RELATIVE else relative
@@ -299,7 +335,11 @@ def _is_zero(node: Node) -> bool:
     return isinstance(node, Num) and mp.mpf(node.text) == 0
 
 
-def _broken(tex: str, link: Link, trial: Trial, slip: str = "") -> FormulaError:
+class Refuted(FormulaError):
+    """Not only beyond the checker, but false at a point."""
+
+
+def _broken(tex: str, link: Link, trial: Trial, slip: str = "") -> Refuted:
     relation = {"\\approx": "≈", "\\le": "≤", "\\ge": "≥", "\\ne": "≠"}.get(link.relation, link.relation)
     left, right = _said(tex, link.left), _said(tex, link.right)
     where = describe(trial.point, trial.env, trial.needs)
@@ -310,7 +350,7 @@ def _broken(tex: str, link: Link, trial: Trial, slip: str = "") -> FormulaError:
     ]
     if where:
         lines.append(f"  at    {where}  (seed {SEED})")
-    return FormulaError("\n".join(lines), link.left.span[0], link.right.span[1], slip)
+    return Refuted("\n".join(lines), link.left.span[0], link.right.span[1], slip)
 
 
 def _said(tex: str, node: Node) -> str:
@@ -333,7 +373,7 @@ def _slip(ratios: list, gaps: list) -> str:
                     return "the sides differ in sign"
                 cause = "another base of the logarithm" if "ln" in name else "a missing factor"
                 return f"left is {name} times right: {cause}?"
-        return f"left is always {mp.nstr(r, 8)} times right: a missing factor?"
+        return f"left is always {mp.nstr(r, 8)} times right: a missing factor?" if r else ""
     for size in sorted({name for _, trial in ratios for name in trial.point.sizes}):
         for power, text in ((1, size), (-1, f"1/{size}")):
             several = len({trial.point.sizes[size] for _, trial in ratios}) > 1

@@ -190,6 +190,11 @@ def declare(scope: Scope, base: str, subscript: str | None, entry: dict, where: 
     elif "index" in entry:
         symbol = Symbol(full, "index", shape=(_size(scope, full, entry["index"]),), where=where)
     else:
+        if isinstance(entry["in"], dict):
+            text = ", ".join(map(str, entry["in"]))
+            raise FormulaError(
+                f"`{full}`: without quotes YAML takes {{{text}}} for a mapping", fix=f'quote the set: in: "{{{text}}}"'
+            )
         try:
             domain = parse_domain(entry["in"])
         except ValueError as error:

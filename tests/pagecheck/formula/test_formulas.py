@@ -105,6 +105,8 @@ $\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
     "mention": r"$\log\frac{q}{1-q} = -\log\frac{1-q}{q}$，其中 $\frac{q}{1-q}$ 是几率，$1-q$ 是另一半。",
     "use before definition": r"先说 $g(z) = z^2$ 的用处。定义 $g(x) := x^2$。",
     "zero": SOFTMAX + "\n" + r"$$\sum_{i=1}^C (s_i-t_i) = 0$$",
+    "definition behind a word": r"令 $g := z^2$，有 $g \ge 0$。",
+    "bound in a condition": r"当 $z \ge 0$ 时，$|z| = z$。",
     "not equal": SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} \ne -t_i(1-s_i)$$",
     "beyond double precision": r"$-\log(1-\sigma(z)) = \operatorname{softplus}(z)$，"
     + r"$\log(1-\sigma(z-300)) = -\operatorname{softplus}(z-300)$",
@@ -118,6 +120,8 @@ def test_true_formulas_pass(body):
 
 # What is wrong, and what the message says.
 FALSE = {
+    "false where the condition is an equality": (r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。", ["`=` does not hold", "at    z = 0"]),
+    "not equal but where they meet": (r"$z \ne y$", ["`≠` does not hold"]),
     "sign": (r"$\sigma'(z) = -\sigma(z)(1-\sigma(z))$", ["`=` does not hold", "differ in sign", "docs/page.md:"]),
     "factor": (r"$\sigma'(z) = 2\sigma(z)(1-\sigma(z))$", ["1/2 times", "left", "right", "z ="]),
     "1/N": (BCE + "\n" + r"$$\frac{\partial L}{\partial z_n} = p_n-y_n$$", ["1/N"]),
@@ -301,7 +305,8 @@ def test_an_unused_declaration_is_an_error_at_its_line():
 
 
 def test_exemptions_need_a_reason_and_a_need():
-    assert outcomes(r"$z = 2z$<!-- exempt: 反例 -->") == ["豁免：反例"]
+    assert outcomes(r"$\Re z = 2z$<!-- exempt: 反例 -->") == ["豁免：反例"]
+    refused(r"$z = 2z$<!-- exempt: 反例 -->", "this is false, which an exemption cannot hide: `=` does not hold")
     refused(r"$z = z+0$<!-- exempt: 反例 -->", "not needed")
     refused(r"$\sigma(z) < 1$<!-- loose: 无 -->", "not needed")
     refused(r"$z = z+0$<!-- loose: 无 -->", "without an inequality")
