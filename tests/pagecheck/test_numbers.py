@@ -136,7 +136,7 @@ WRONG = {
     "formula's words": ("$n = 3 \\text{，共 3 次}$", "共 3 次: a number in a formula's words"),
     "hidden constant": ("<!--python\nk = 7.5\n-->\n\n7.5<!--= k -->", None),
     "hidden list": ("<!--python\nk, m = [7, 8], 2\n-->\n\n7、8<!--= k -->", None),
-    "unshowable": ("7<!--= 10 ** 5000 * n -->", "the value is a int that cannot be shown"),
+    "unshowable": ("7<!--= 10 ** 50000 * n -->", "the value is a int that cannot be shown"),
     "checker": ("7<!--= n and __import__('x').y or lossref.pagecheck.z -->", "nothing to do with what checks it"),
     "code comment": ("```python\ny = n  # 7 个\n```", "7: a number in a code comment is checked by nothing"),
     "fence title": ('```python title="7 个"\ny = n\n```', "a number in a fence's title"),
