@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from . import values as v
 from .domains import Between, Finite
 from .evaluate import Evaluator, Point, domain_of, same
-from .points import DRAWN, NEAR, SEED, SPECIAL, Given, Needs, describe, points
+from .points import DRAWN, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
     Cases,
@@ -95,6 +95,7 @@ def check_claim(
     With ``prove``, what passed is tried symbolically too; only a chain proved link by link is called proved.
     """
     chain, conditions = _limits(chain, conditions, scope)
+    _check_held(chain, conditions, scope)
     links = [
         Link(_each(a, b, scope), r, _each(b, a, scope))
         for a, r, b in zip(chain.sides, chain.relations, chain.sides[1:], strict=False)
@@ -128,6 +129,25 @@ def check_claim(
         if all(link.relation == "=" and proves(scope, link.left, link.right, conditions) for link in links):
             return PROVED
     return NUMERIC
+
+
+def _check_held(chain: Chain, conditions: list[Node], scope: Scope) -> None:
+    """A condition holds a defined symbol fixed by cutting it loose from what it is made of.
+
+    That is right only where the claim does not speak of its parts too.
+    """
+    given = Given(scope, conditions)
+    spoken = set().union(*(free_names(side) for side in chain.sides))
+    for left, _ in (*given.assign, *given.choose):
+        if isinstance(left, Name) and _is_defined(left, scope):
+            parts = free_names(scope.plain[left.name].definition) & spoken
+            if parts:
+                raise FormulaError(
+                    f"`{left.name}` is defined, and this claim speaks of what it is made of (`{min(parts)}`): the "
+                    "condition does not reach it",
+                    *chain.span,
+                    "write the condition in declared symbols",
+                )
 
 
 def _span(link: Link) -> tuple[int, int]:

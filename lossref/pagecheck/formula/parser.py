@@ -56,6 +56,7 @@ ACCENTS = {
 }  # fmt: skip
 BOLD = ("\\mathbf{", "\\boldsymbol{")
 # \log p needs no brackets; \operatorname{softplus} does.
+_WRITTEN_WITH_BACKSLASH = ("log", "exp", "max", "min", "sin", "cos", "tanh", "sqrt")
 PREFIX = {
     "\\log": "log", "\\exp": "exp", "\\tanh": "tanh", "\\sin": "sin", "\\cos": "cos",
     "\\sinh": "sinh", "\\cosh": "cosh", "\\arctan": "arctan",
@@ -348,9 +349,15 @@ class Parser:
                 f"text `{token.text}` stands where an expression is expected",
                 "a name in letters is written \\operatorname{…}; text stands between statements",
             )
+        before = self.tokens[self.i - 1].text if self.i else ""
+        if token.text in RELATIONS:
+            if before == "=" == token.text:
+                raise self.error("expected an expression, found `=`", "equality is written with one =")
+            raise self.error(f"`{token.text}` has no left side", "write what it is a relation to, in the same formula")
         if token.kind == "command":
             raise self.error(f"`{token.text}` is not part of the notation")
-        raise self.error(f"expected an expression, found {self.found()}")
+        fix = "an exponent of more than one sign stands in braces: e^{-m}" if before == "^" else ""
+        raise self.error(f"expected an expression, found {self.found()}", fix)
 
     def command(self) -> Node | None:
         """A command with a grammar of its own; the operators' room knows them."""
@@ -568,7 +575,9 @@ class Parser:
                 )
         if name in CONSTANTS:
             return Const(CONSTANTS[name], span=span)
-        raise FormulaError(f"unknown symbol `{name}`", *span, self.scope.suggestion(name))
+        word = re.match("[a-z]*", self.tex[span[0] :])[0]
+        fix = f"write \\{word}" if word in _WRITTEN_WITH_BACKSLASH else self.scope.suggestion(name)
+        raise FormulaError(f"unknown symbol `{name}`", *span, fix)
 
     # ---- functions ----
 
