@@ -124,7 +124,9 @@ def visited(browser, address: str, path: str) -> tuple[Meter, Meter]:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
         for earlier in before:
-            page.goto(address + earlier, wait_until="networkidle")
+            # The list of addresses is asked for when the scripts have time: after it, the browser has it.
+            with page.expect_request_finished(lambda request: request.url == address + "sitemap.xml"):
+                page.goto(address + earlier, wait_until="networkidle")
         meter = Meter(page)
         page.goto(address + path, wait_until="networkidle")
         meters.append(meter)

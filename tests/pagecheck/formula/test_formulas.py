@@ -125,7 +125,10 @@ FALSE = {
     "exponent without braces": (r"$e^-z > 0$", ["stands in braces: e^{-m}"]),
     "function without backslash": (r"$log(1) = 0$", ["write \\log"]),
     "condition on a definition": (r"定义 $m := zy$。当 $m = 1$ 时，$zy = 1$。", ["is defined", "declared symbols"]),
-    "false where the condition is an equality": (r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。", ["`=` does not hold", "at    z = 0"]),
+    "false where the condition is an equality": (
+        r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。",
+        ["`=` does not hold", "at    z = 0"],
+    ),
     "not equal but where they meet": (r"$z \ne y$", ["`≠` does not hold"]),
     "sign": (r"$\sigma'(z) = -\sigma(z)(1-\sigma(z))$", ["`=` does not hold", "differ in sign", "docs/page.md:"]),
     "factor": (r"$\sigma'(z) = 2\sigma(z)(1-\sigma(z))$", ["1/2 times", "left", "right", "z ="]),
