@@ -29,6 +29,10 @@ MATHJAX = ROOT / "tools" / "mathjax"
 WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 
+# All tests run in as many processes as there are cores, each file in one of them; a part of them runs in one.
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
+REPORT = ("--pagecheck-report",)
+
 # What an installation takes on disk, generously (MB); torch without CUDA.
 SPACE = {"site": 700, "test": 2500, "benchmarks": 2900}
 
@@ -118,7 +122,9 @@ def serve(options):
 def test(arguments):
     install("test")
     install_mathjax()
-    return subprocess.call([PYTHON, "-m", "pytest", *arguments], cwd=ROOT, env=environment())
+    chosen = [argument for argument in arguments if argument not in REPORT]
+    command = [PYTHON, "-m", "pytest", *([] if chosen else SIDE_BY_SIDE), *arguments]
+    return subprocess.call(command, cwd=ROOT, env=environment())
 
 
 def bench(arguments):

@@ -20,7 +20,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ class Run:
     cited: set[str] = field(default_factory=set)
     collected: set[str] = field(default_factory=set)
     updates: dict[Path, dict] = field(default_factory=dict)
-    results: list[tuple[Check, str]] = field(default_factory=list)  # label, or '' for a failure
+    results: list[dict] = field(default_factory=list)  # see `result`
 
     def records(self) -> dict[str, Record]:
         if self.quoted is None:
@@ -174,7 +176,6 @@ class PageFile(pytest.File):
                 self, name=name if seen[name] == 1 else f"{name} #{seen[name]}", check=check
             )
 
-
     def checks(self, run: Run, shown: str) -> list[Check]:
         run.collected.add(shown)
         updates = run.updates.setdefault(self.path, {}) if run.updating else None
@@ -206,12 +207,11 @@ class PageItem(pytest.Item):
 
     def runtest(self) -> None:
         run = self.config.stash[RUN]
+        label = ""
         try:
             label = run_check(self.check, run.seconds, run.stderr)
-        except BaseException:
-            run.results.append((self.check, ""))
-            raise
-        run.results.append((self.check, label))
+        finally:
+            run.results.append(result(self.check, label))
 
     def repr_failure(self, excinfo, style=None):
         if isinstance(excinfo.value, PageError):
@@ -220,6 +220,13 @@ class PageItem(pytest.Item):
 
     def reportinfo(self):
         return self.path, self.check.location.line - 1, f"{self.check.location.path}::{self.name}"
+
+
+def result(check: Check, label: str) -> dict:
+    """What is told of a check: how it was checked, or '' for a failure.  Plain, so that processes can exchange it."""
+    at = check.location
+    told = {"page": at.path, "line": at.line, "column": at.column, "kind": check.kind, "label": label}
+    return {**told, "name": check.name, **({"tex": _as_searched(check)} if check.tex else {})}
 
 
 class UnusedQuotes(pytest.Item):
@@ -261,36 +268,40 @@ def pytest_collection_modifyitems(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    run = session.config.stash[RUN]
+    config = session.config
+    run = config.stash[RUN]
     for path, updates in run.updates.items():
         if updates:
             path.write_bytes(apply_updates(path.read_bytes(), updates))
-    if run.report:
+    if hasattr(config, "workeroutput"):  # one of pytest-xdist's processes: the first process reports
+        config.workeroutput["pagecheck"] = {"results": run.results, "cited": sorted(run.cited)}
+    elif run.report:
         run.report.parent.mkdir(parents=True, exist_ok=True)
         run.report.write_text(json.dumps(report(run), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One of pytest-xdist's processes is done: what it found counts here."""
+    run, found = node.config.stash[RUN], getattr(node, "workeroutput", {}).get("pagecheck")
+    if found:  # nothing, if it died
+        run.results += found["results"]
+        run.cited |= set(found["cited"])
 
 
 def report(run: Run) -> dict:
     """Per page: how many checks of each kind ended with which label, and where each is."""
     pages: dict[str, dict] = {}
-    for check, label in run.results:
-        page = pages.setdefault(check.location.path, {"counts": {}, "checks": []})
-        counts = page["counts"].setdefault(check.kind, {})
-        short = label.partition("：")[0] or "failed"
+    for checked in sorted(run.results, key=itemgetter("page", "line", "column")):
+        page = pages.setdefault(checked["page"], {"counts": {}, "checks": []})
+        counts = page["counts"].setdefault(checked["kind"], {})
+        label = checked["label"] or "failed"
+        short = label.partition("：")[0]
         counts[short] = counts.get(short, 0) + 1
-        page["checks"].append(
-            {
-                "line": check.location.line,
-                "column": check.location.column,
-                "kind": check.kind,
-                "label": label or "failed",
-                "name": check.name,
-                **({"tex": _as_searched(check)} if check.tex else {}),
-            }
-        )
+        page["checks"].append({**{k: v for k, v in checked.items() if k != "page"}, "label": label})
     quoted = {
         key: {"cite": record.cite, "source": record.source, "obtained": record.obtained}
-        for key, record in (run.quoted or {}).items()
+        for key, record in (run.records() if run.cited else {}).items()
         if key in run.cited
     }
     versions = {"python": platform.python_version()}
@@ -315,10 +326,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def summary(run: Run) -> Iterator[str]:
     if run.results:
-        counts = Counter(check.kind for check, _ in run.results)
-        pages = len({check.location.path for check, _ in run.results})
-        exempt = sum(label.startswith("豁免") for _, label in run.results)
-        failed = sum(not label for _, label in run.results)
+        counts = Counter(checked["kind"] for checked in run.results)
+        pages = len({checked["page"] for checked in run.results})
+        exempt = sum(checked["label"].startswith("豁免") for checked in run.results)
+        failed = sum(not checked["label"] for checked in run.results)
         parts = [
             f"{counts[kind]} {name if counts[kind] != 1 else name[:-1]}"
             for kind, name in _NAMES.items()

@@ -73,6 +73,24 @@ def test_bench_installs_the_peers_and_passes_arguments_on(project, steps, monkey
     assert called == [[run.PYTHON, project / "benchmarks" / "run.py", "--quick"]]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [
+        ([], run.SIDE_BY_SIDE),
+        (["--pagecheck-report"], run.SIDE_BY_SIDE),
+        (["docs/losses/bce.md"], ()),
+        (["-k", "maths"], ()),
+        (["--update-docs"], ()),
+    ],
+)
+def test_only_all_tests_run_side_by_side(project, steps, monkeypatch, arguments, added):
+    called = []
+    monkeypatch.setattr(run, "install_mathjax", lambda: None)
+    monkeypatch.setattr(run.subprocess, "call", lambda command, **_: called.append(command) or 0)
+    assert run.main(["test", *arguments]) == 0
+    assert called == [[run.PYTHON, "-m", "pytest", *added, *arguments]]
+
+
 def test_site_pins_reach_the_tests(project):
     before = run.fingerprint("test")
     (project / "requirements" / "site.txt").write_text("a==2\n")

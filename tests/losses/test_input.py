@@ -151,7 +151,7 @@ def test_ranges(case, name, size):
 @each_loss
 @pytest.mark.parametrize(
     "bad",
-    [1j, np.array([1 + 2j]), "text", [[1, 2], [3]], object(), np.array(["2020"], "M8[Y]"), None],
+    [1j, np.array([1 + 2j]), "text", [[1, 2], [3]], object, np.array(["2020"], "M8[Y]"), None],
     ids=repr,
 )
 @pytest.mark.parametrize("name", ["x", "y"])

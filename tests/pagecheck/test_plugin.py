@@ -87,6 +87,18 @@ def test_right(project):
     assert formula["tex"] and formula["label"] in ("数值核对", "符号证明")
 
 
+def test_processes_side_by_side_report_as_one(project):
+    (project.path / "docs" / "b.md").write_text("\n二加一得 3<!--= 2 + 2 -->。\n", encoding="utf-8")
+    side_by_side = ["-p", "xdist.plugin", "-n", "2", "--dist", "loadfile"]
+    result = project.runpytest_inprocess(*side_by_side, "--pagecheck-report=out/report.json")
+    result.assert_outcomes(passed=7, failed=1)
+    result.stdout.fnmatch_lines(["pagecheck: 1 formula, 5 numbers, 1 snippet on 2 pages; 1 exempt; 1 failed"])
+    report = json.loads((project.path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["pages"]["docs/b.md"]["counts"] == {"number": {"failed": 1}}
+    assert [check["line"] for check in report["pages"]["docs/a.md"]["checks"]] == [7, 7, 9, 14, 14, 14]
+    assert report["quoted"]["cox"]["source"] == "seen"
+
+
 def test_one_item(project):
     project.runpytest_inprocess("docs/a.md::L14 number").assert_outcomes(passed=1)
 
