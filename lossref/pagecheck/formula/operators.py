@@ -118,7 +118,7 @@ class Operators(Parser):
         self.expect("{", "for the numerator")
         total = self._take_d()
         order = self._order()
-        target = None if self.token.is_("}") else self.expression()
+        target, bare = None if self.token.is_("}") else self.expression(), False
         self.expect("}", "to close the numerator")
         self.expect("{", "for the denominator")
         by = self._denominator("}")
@@ -128,8 +128,16 @@ class Operators(Parser):
                 raise self.error(
                     "nothing is differentiated", "write \\frac{\\partial f}{\\partial x} or …\\left[…\\right]"
                 )
-            target = self.factor()
-        return self._derivative(target, by, order, total, start)
+            target, bare = self._operand()
+        node = self._derivative(target, by, order, total, start)
+        if bare:
+            self.bare[id(node)] = node
+        return node
+
+    def _operand(self) -> tuple[Node, bool]:
+        """What an operator in front of it differentiates, and whether it stands there without brackets."""
+        bare = not self.token.is_("(", "[", "\\left")
+        return self.factor(), bare
 
     def inline_derivative(self) -> Node:
         """``\\partial L/\\partial z_i``."""
@@ -185,7 +193,11 @@ class Operators(Parser):
             raise self.error("\\nabla needs its variable", "write \\nabla_{z} f")
         if order > 2:
             raise self.error("only \\nabla and \\nabla^2 are known")
-        return Nabla(self.factor(), variable, order, span=self.span(start))
+        target, bare = self._operand()
+        node = Nabla(target, variable, order, span=self.span(start))
+        if bare:
+            self.bare[id(node)] = node
+        return node
 
     # ---- big operators ----
 

@@ -90,7 +90,7 @@ class Parser:
         self.i = 0
         self.bound: list[str] = []  # indices and parameters in force, innermost last
         self.bars = 0  # open | … |
-        self.bare: dict[int, Node] = {}  # functions written without brackets, as in \log p
+        self.bare: dict[int, Node] = {}  # functions and derivatives of what is not in brackets, as in \log p
         self.uses: set[tuple[str, str]] = set()
 
     # ---- tokens ----
@@ -183,6 +183,7 @@ class Parser:
                 self.take()
                 if slashed:
                     raise self.error("a/b/c can be read in two ways", "write \\frac{…}{…}", slashed)
+                self._refuse_after_bare(factors[-1], token)
                 top = self._joined(factors, start)
                 slashed = token
                 factors = [Div(top, self.factor(), span=self.span(start))]
@@ -190,7 +191,7 @@ class Parser:
                 if slashed:
                     raise self.error("a/bc can be read as (a/b)c or a/(bc)", "write \\frac{…}{…} or brackets")
                 self._refuse_after_bare(factors[-1], token)
-                factors.append(self.factor())
+                factors.append(self._side_by_side(factors[-1], token))
             else:
                 break
         return self._joined(factors, start)
@@ -201,10 +202,23 @@ class Parser:
     def _refuse_after_bare(self, factor: Node, token: Token) -> None:
         if id(factor) in self.bare:
             raise self.error(
-                "a function written without brackets ends its product: this could belong to its argument",
+                "what is written without brackets ends its product: this could belong to its argument",
                 "write \\log(x)\\,y or \\log(xy)",
                 token,
             )
+
+    def _side_by_side(self, left: Node, token: Token) -> Node:
+        """The next factor, with no sign of multiplication before it."""
+        if token.kind == "number":
+            raise self.error(
+                "a number behind a factor may be meant as a power, an index or another number",
+                "write 2z or z\\cdot 2, z^2, z_2",
+            )
+        right = self.factor()
+        if isinstance(left, Num) and isinstance(right, Div) and {type(right.top), type(right.bottom)} == {Num}:
+            fix = "write 2\\cdot\\frac12 or \\frac52"
+            raise self.error("a number and a fraction may be meant as a sum, as in 2½", fix, token)
+        return right
 
     def starts_factor(self) -> bool:
         token = self.token

@@ -120,6 +120,12 @@ def test_true_formulas_pass(body):
 
 # What is wrong, and what the message says.
 FALSE = {
+    "number behind a letter": (r"$z2 = 2z$", ["a number behind a factor", "z^2"]),
+    "two numbers": (r"$2 3 = 6$", ["a number behind a factor"]),
+    "mixed fraction": (r"$2\frac12 = 1$", ["as in 2½", "2\\cdot\\frac12"]),
+    "divided behind a bare function": (r"$\log q/z = \frac{\log q}{z}$", ["could belong to its argument"]),
+    "product behind a bare derivative": (r"$\frac{\partial}{\partial z} z^2 z = 2z^2$", ["could belong to its"]),
+    "product behind a bare gradient": (r"$\nabla_v v^\top t = t$", ["could belong to its argument"]),
     "no left side": (r"$\approx 12.5$", ["`\\approx` has no left side"]),
     "two equal signs": (r"$z == y$", ["equality is written with one ="]),
     "exponent without braces": (r"$e^-z > 0$", ["stands in braces: e^{-m}"]),
