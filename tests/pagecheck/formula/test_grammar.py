@@ -15,8 +15,10 @@ from lossref.pagecheck.formula.tokens import FormulaError
 from lossref.pagecheck.source import read_text
 
 (TEXT,) = [fence.code for fence in GUIDE.fences if "grammar" in fence.classes]
-# What the front matter of the guide's examples declares, and letters that it does not.
+# What the front matter of the guide's examples declares, a function, and letters that are free.
+PAGE = FRONT + "\n定义 $g(x) := x^2$。\n"
 NAMES = {
+    "自定函数": ["g"],
     "数名": ["z", "y", "q", r"\eta "],
     "族名": ["z", "y"],
     "向量名": ["v", "t"],
@@ -86,7 +88,7 @@ def test_what_the_grammar_makes_is_read(seed):
     for _ in range(60):
         sentence = make(chance, RULES["公式"])
         try:
-            read(sentence, page_scope(read_text(FRONT, "page.md")))
+            read(sentence, page_scope(read_text(PAGE, "page.md")))
         except FormulaError as problem:
             assert any(reason in problem.message for reason in MEANING), (sentence, problem.message)
             refused += 1
