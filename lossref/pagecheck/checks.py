@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lossref.pagecheck.numbers import number_checks
 from lossref.pagecheck.quoted import Record
 from lossref.pagecheck.snippets import Memo, Session, snippet_checks
-from lossref.pagecheck.source import Check, Page
+from lossref.pagecheck.source import Check, Page, PageError, failing
 
 
 def page_checks(
@@ -26,10 +26,18 @@ def page_checks(
     leaves formulas out; with `prove`, those that hold are tried symbolically too.
     """
     session = Session(page, memo)
-    # Numbers first: they bind names for the code below them.
-    checks = number_checks(page, session, quoted, cited) + snippet_checks(page, session, updates)
+    checks: list[Check] = []
+    try:
+        # Numbers first: they bind names for the code below them.
+        checks += number_checks(page, session, quoted, cited)
+        checks += snippet_checks(page, session, updates)
+    except PageError as problem:
+        checks.append(failing(problem))
     if formulas:
-        checks += formula_and_tie_checks(page, prove)
+        try:
+            checks += formula_and_tie_checks(page, prove)
+        except PageError as problem:
+            checks.append(failing(problem))
     return sorted(checks, key=lambda check: (check.location.line, check.location.column))
 
 

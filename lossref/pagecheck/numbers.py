@@ -25,14 +25,14 @@ import io
 import re
 import tokenize
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show, spoken_number
 from lossref.pagecheck.quoted import FILE, Record
 from lossref.pagecheck.snippets import Code, Failed, Session, loaded_names, page_code, stored_names, touches_checker
-from lossref.pagecheck.source import ATTR, CODE, HTML, PROSE, Check, Comment, Math, Page, PageError, spans
+from lossref.pagecheck.source import ATTR, CODE, HTML, PROSE, Check, Comment, Math, Page, PageError, failing, spans
 
 
 @dataclass(frozen=True)
@@ -262,34 +262,39 @@ def number_checks(
     page: Page, session: Session, quoted: Mapping[str, Record], cited: set[str] | None = None
 ) -> list[Check]:
     """One check per claim, and one per stretch of numbers without any; quoted keys go into `cited`."""
-    _check_front(page)
-    _check_hidden(page)
     checks, expressions = [], []
-    found = segments(page)
-    for segment in found:
+
+    def add(make: Callable[[], list[Check]]) -> None:
+        try:
+            checks.extend(make())
+        except PageError as problem:
+            checks.append(failing(problem))
+
+    def of(segment: Segment) -> list[Check]:
         claim = segment.claim
         if claim is None:
-            checks.append(_failing(page, segment.numbers[0], segment.numbers))
-            continue
+            return [_failing(page, segment.numbers[0], segment.numbers)]
         if not segment.numbers:
             raise page.error(claim.start, _nothing_before(claim))
         if claim.kind == ":=":
-            checks.append(_bind(page, session, segment))
-        elif claim.kind == "exempt":
-            checks.append(_exempt(page, segment))
-        elif match := _QUOTED.fullmatch(claim.value):
+            return [_bind(page, session, segment)]
+        if claim.kind == "exempt":
+            return [_exempt(page, segment)]
+        if match := _QUOTED.fullmatch(claim.value):
             if cited is not None:
                 cited.add(match[1])
-            checks.append(_check(page, segment, lambda s=segment, key=match[1]: _quote(page, s, quoted, key)))
-        else:
-            expression = _parse(page, claim)
-            expressions.append((claim.start, expression))
-            checks.append(
-                _check(page, segment, lambda s=segment, e=expression: _compare(page, session, s, e))
-            )
-    _check_bindings(page, session, found, expressions)
-    checks += _word_checks(page, session)
-    checks += _comment_checks(page)
+            return [_check(page, segment, lambda: _quote(page, segment, quoted, match[1]))]
+        expression = _parse(page, claim)
+        expressions.append((claim.start, expression))
+        return [_check(page, segment, lambda: _compare(page, session, segment, expression))]
+
+    checks += map(failing, (*_check_front(page), *_check_hidden(page)))
+    found = segments(page)
+    for segment in found:
+        add(lambda segment=segment: of(segment))
+    checks += map(failing, _check_bindings(page, session, found, expressions))
+    add(lambda: _word_checks(page, session))
+    add(lambda: _comment_checks(page))
     return checks
 
 
@@ -515,7 +520,7 @@ def _bind(page: Page, session: Session, segment: Segment) -> Check:
 
 def _check_bindings(
     page: Page, session: Session, found: list[Segment], expressions: list[tuple[int, ast.AST]]
-) -> None:
+) -> Iterator[PageError]:
     """A name that nothing uses would be a way to write any number at all."""
     later = [(offset, loaded_names(tree)) for offset, tree in expressions]
     for index, step in enumerate(session.steps):
@@ -535,7 +540,7 @@ def _check_bindings(
             default=len(page.text),
         )
         if not any(name in names for offset, names in later if claim.start < offset < end):
-            raise page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
+            yield page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
 
 
 def _exempt(page: Page, segment: Segment) -> Check:
@@ -571,7 +576,7 @@ def _dashes(text: str) -> str:
     return re.sub(r"\s", "", text).replace("−", "-")
 
 
-def _check_hidden(page: Page) -> None:
+def _check_hidden(page: Page) -> Iterator[PageError]:
     """Numbers that reach the reader from inside markup, where no claim can stand."""
     for start, end in sorted([*spans(page.kinds, HTML), *spans(page.kinds, ATTR)]):
         said = page.text[start:end]
@@ -583,22 +588,22 @@ def _check_hidden(page: Page) -> None:
             text = html.unescape(text)
             if find_numbers(_blank_categories(text)) or any(unicodedata.category(c) in ("No", "Nl") for c in text):
                 said = f"{text.strip()}: a number inside a tag or entity cannot carry a claim: say it in the text"
-                raise page.error(start + at, said)
+                yield page.error(start + at, said)
     for math in page.maths:
         for match in re.finditer(r"\\(?:text\w*|mbox|tag\*?)\s*\{([^{}]*)\}", math.tex):
             if not match[0].startswith("\\tag") and find_numbers(_blank_categories(match[1])):
-                raise page.error(
+                yield page.error(
                     math.start + match.start(1),
                     f"{match[1].strip()}: a number in a formula's words is checked by nothing: say it outside",
                 )
 
 
-def _check_front(page: Page) -> None:
+def _check_front(page: Page) -> Iterator[PageError]:
     for key in page.front:
         if key not in _FRONT_KEYS:
             near = difflib.get_close_matches(str(key), _FRONT_KEYS, 1)
             hint = f"did you mean `{near[0]}:`?" if near else f"known: {', '.join(_FRONT_KEYS)}"
-            raise PageError(page.front_at(key), f"front matter: unknown key `{key}:`; {hint}")
+            yield PageError(page.front_at(key), f"front matter: unknown key `{key}:`; {hint}")
     for key in ("title", "description"):
         said = page.front.get(key)
         if said is None:
@@ -606,7 +611,7 @@ def _check_front(page: Page) -> None:
         text = _blank_categories(said if isinstance(said, str) else str(said))
         numbers = find_numbers(text)
         if numbers:
-            raise PageError(
+            yield PageError(
                 page.front_at(key),
                 f"{numbers[0].text}: a number in the {key} cannot carry a claim: say it without digits",
             )

@@ -32,7 +32,7 @@ from lossref.pagecheck.limits import SECONDS, TimeLimit, run_check, time_limit
 from lossref.pagecheck.mutate.score import summary as mutation_summary
 from lossref.pagecheck.quoted import Record, read_quoted
 from lossref.pagecheck.snippets import apply_updates
-from lossref.pagecheck.source import Check, Location, PageError, read_page
+from lossref.pagecheck.source import Check, Location, PageError, failing, read_page
 
 _NAMES = {"formula": "formulas", "number": "numbers", "snippet": "snippets", "tie": "ties", "page": "pages"}
 
@@ -159,10 +159,10 @@ class PageFile(pytest.File):
             with time_limit(3 * run.seconds, run.stderr):
                 checks = self.checks(run, shown)
         except PageError as problem:
-            checks = [_failing(problem)]
+            checks = [failing(problem)]
         except TimeLimit:
             checks = [
-                _failing(
+                failing(
                     PageError(
                         Location(shown, 1, 1), f"reading this page takes more than {3 * run.seconds:g} s"
                     )
@@ -189,13 +189,6 @@ class DocstringFile(PageFile):
     def checks(self, run: Run, shown: str) -> list[Check]:
         pages = read_docstrings(self.path, run.root)
         return [check for page in pages for check in page_checks(page, {}, formulas=False)]
-
-
-def _failing(problem: PageError) -> Check:
-    def run() -> str:
-        raise problem
-
-    return Check("page", problem.location, "page", run)
 
 
 class PageItem(pytest.Item):

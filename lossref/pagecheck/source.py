@@ -60,6 +60,15 @@ class Check:
     depends: Callable[[], Hashable] | None = None  # all that decides it: where this is equal, so is the outcome
 
 
+def failing(problem: PageError) -> Check:
+    """What is known to be wrong, as a check that says so when its turn comes: the others have theirs."""
+
+    def run() -> str:
+        raise problem
+
+    return Check("page", problem.location, "page", run)
+
+
 @dataclass(frozen=True)
 class Math:
     """A formula.  `tex` is page.text[start:end] with the quote markers of further lines made spaces."""
