@@ -315,7 +315,8 @@ def _failing(page: Page, number: Number, numbers: tuple[Number, ...]) -> Check:
             "equal, "
             f"{_as_written(page, number)}<!--= expression -->; an input is bound by <!--:= name -->, a "
             "quotation by "
-            "<!--= quoted.key -->; or say it without digits",
+            "<!--= quoted.key -->; the bound of a condition goes into a formula with what holds there, 当 $m > 1$ 时，"
+            "$…$; or say it without digits",
         )
 
     return Check("number", page.at(number.start), "number", run)
@@ -378,7 +379,8 @@ def _compare(page: Page, session: Session, segment: Segment, expression: ast.Exp
             first.start if first else claim.start,
             f"{written}: {len(numbers)} number{'s' * (len(numbers) != 1)} before this claim, but <!--= "
             f"{claim.value} --> gives "
-            f"{have}, {show(value)}; each number between two claims of a paragraph must be covered",
+            f"{have}, {show(value)}; each number between two claims of a paragraph or table row must be covered"
+            + (f": give {_as_written(page, first)} a claim of its own, directly behind it" if first else ""),
         )
     for position, (number, item) in enumerate(zip(numbers, values, strict=True)):
         problem = _differs(number, item)
@@ -540,7 +542,11 @@ def _check_bindings(
             default=len(page.text),
         )
         if not any(name in names for offset, names in later if claim.start < offset < end):
-            yield page.error(claim.start, f"<!--:= {claim.value} --> binds {name}, which nothing below uses")
+            yield page.error(
+                claim.start,
+                f"<!--:= {claim.value} --> binds {name}, which nothing below uses: use it in a claim below, or take "
+                "the binding away",
+            )
 
 
 def _exempt(page: Page, segment: Segment) -> Check:

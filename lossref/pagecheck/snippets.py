@@ -517,17 +517,16 @@ def _check_code(page: Page, session: Session, step: Code, updates: dict | None) 
         raise PageError(
             Location(page.path, step.line, 1), f"not run, because the code at line {failed.line} fails"
         ) from None
-    problem: PageError | None = None
+    problems: list[PageError] = []
     for unit, outcome in zip(units, outcomes, strict=False):
         try:
             _check_raised(page, unit, outcome)
             _check_printed(page, unit, outcome, step, updates)
-        except PageError as error:
-            problem = problem or error
-            if updates is None:
-                raise
-    if problem:
-        raise problem
+        except PageError as problem:
+            problems.append(problem)
+    if problems:
+        first, *others = problems
+        raise PageError(first.location, "\n".join([first.message, *map(str, others)]))
     return "执行"
 
 

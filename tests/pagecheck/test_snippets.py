@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -246,6 +247,17 @@ def test_update(newline):
 
 
 ENDLESS = "```python\nx = 1\nwhile True:\n    pass\n```\n\n1<!--= x -->，2<!--= x + 1 -->。\n\n```python\nx = 3\n```\n"
+
+
+def test_all_that_is_wrong_in_a_snippet_is_said_at_once():
+    (said,) = failures(fence("print(1)\n#> 2\nprint(3)\n\n1 / 0"))
+    heads = [line for line in said.split("\n") if not line.startswith(" ")]
+    assert [re.sub(r"^.*?:(\d+):\d+: ", r"\1 ", head) for head in heads] == [
+        "3 written: 2",
+        "4 printed, but not shown: 3",
+        "6 this code raises ZeroDivisionError: division by zero "
+        "(if that is the point, write below it: #! ZeroDivisionError: division by zero)",
+    ]
 
 
 def test_endless_code_costs_the_limit_once():
