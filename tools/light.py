@@ -6,8 +6,9 @@ server the outlines would be a quarter of the page; there they are replaced by r
 site, whose name says what is in it, so that no browser takes an old one for it.
 
 The style of charts and the icons of the frame, the same on every page, move into the style sheet, which a browser
-keeps. White space between the elements of the frame goes, marks for the search index that is already made, the
-comments in our own styles and scripts, and what Material's styles say of other palettes and of text from right to left.
+keeps. Scripts for tabs stay on pages with tabs. White space between the elements of the frame goes, marks for the
+search index that is already made, comments in our own styles and scripts, and what Material says of other palettes
+and of text from right to left.
 
 Formulas and charts are set aside until a page is written: the search index, which leaves them out, would spend half of
 the time of a build on reading them.
@@ -29,6 +30,8 @@ OUTLINES = re.compile(r'(?<=<svg class="math-glyphs" aria-hidden="true" width="0
 OUTLINE = re.compile(r'<path id="([^"]+)" d="[^"]*"/>')
 STYLE = re.compile(r"<style>(\.lr-chart .*?)</style>", re.DOTALL)
 ICON = re.compile(r'<svg xmlns="http://www\.w3\.org/2000/svg" viewBox="0 0 24 24"><path d="([^"]+)"/></svg>')
+# Material's scripts for tabs.
+TABS = re.compile(r"<script>var (?:tabs=__md_get|target=document).*?</script>")
 # What takes the styles that pages had.
 SHEET = "assets/stylesheets/lossref.css"
 # What the search index need not read, and what stands in its place meanwhile.
@@ -67,6 +70,8 @@ def on_env(env: Environment, config: MkDocsConfig, files: Files) -> Environment:
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     output = ASIDE.sub(lambda m: _aside[int(m[1])], output)
     output = ICON.sub(_icon, output)
+    if '<div class="tabbed-set' not in output:
+        output = TABS.sub("", output)
     output = re.sub(r' data-search-exclude(?:="")?(?=[ >])', "", output)
     return INDENTATION.sub(lambda m: m[1] or "\n", output)
 

@@ -127,6 +127,7 @@ def test_what_pages_share_is_in_the_style_sheet(site):
     for path in site.rglob("index.html"):
         text = path.read_text(encoding="utf-8")
         assert "<style>" not in text, path
+        assert ("var tabs=" in text) is ('<div class="tabbed-set' in text), path
         icons = re.findall(r'<svg viewBox="0 0 24 24" class="i (\w+)"></svg>', text)
         assert len(set(icons)) >= 7
         for icon in icons:

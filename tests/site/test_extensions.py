@@ -257,6 +257,16 @@ def test_lines_of_code_stay_apart():
     assert "你\n好" in html
 
 
+# Tables
+
+
+def test_a_long_table_gives_its_columns_room_for_what_they_show():
+    rows = "\n".join(f'| <a id="a-very-long-name-of-a-row-{i}"></a>{i} | `{"x" * 40}` |' for i in range(9))
+    html = render(f"| 行 | 内容 |\n|---|---|\n{rows}", ["tables", "pymdownx.inlinehilite", "tools.tables"])
+    narrow, wide = map(int, re.findall(r'<col style="width:(\d+)%"', html))
+    assert narrow < 25 < 75 < wide
+
+
 # Figures and snippets
 
 SVG = (
