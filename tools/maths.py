@@ -28,6 +28,8 @@ FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
 GLYPH = re.compile(r'href="#([^"]+)"')
+# How far most formulas in running text reach above and below the line; the stylesheet knows.
+USUAL = (750, 250)
 # An inline formula with a piece wider than this (thousandths of an em) must scroll on a phone.
 WIDE = 14_000
 # A browser would let punctuation next to an image start or end a line: they are held together. Behind them, where it
@@ -83,17 +85,19 @@ class _Typeset(Postprocessor):
         )
 
     def _svg(self, piece: Piece) -> str:
-        # The height is a style: Material's style sheet would overrule an attribute.
         # Where MathJax allows a line break in running text it puts a space of the right width, in a font of its own.
         # Here the space has no width (see the stylesheet), and the width becomes a margin.
-        margin = f";margin-left:{_em(piece.gap)}" if piece.gap else ""
-        height, lowered = piece.above + piece.below, _em(-piece.below)
+        style = f"margin-left:{_em(piece.gap)}" if piece.gap else ""
+        above, below = _up(piece.above), _up(piece.below)
+        if (above, below) != USUAL:
+            # A style: Material's style sheet would overrule an attribute.
+            style = f"height:{_em(above + below)};vertical-align:{_em(-below)}" + (style and ";") + style
         # The scale follows from the height; a width of one thousandth leaves it at that.
-        box = "" if piece.width is None else f' viewBox="0 -{piece.above} 1 {height}" preserveAspectRatio="xMinYMid"'
-        name = self.drawings.setdefault(piece.drawing, f"math-{len(self.drawings) + 1}")
+        box = "" if piece.width is None else f' preserveAspectRatio="xMinYMid" viewBox="0 -{above} 1 {above + below}"'
+        name = self.drawings.setdefault(piece.drawing, f"m{len(self.drawings) + 1}")
         return (
-            f'<svg aria-hidden="true" style="height:{_em(height)};vertical-align:{lowered}{margin}"{box} '
-            f'width="{_em(piece.width)}"><use xlink:href="#{name}"/></svg>'
+            '<svg aria-hidden="true"' + (style and f' style="{style}"') + f'{box} width="{_em(_up(piece.width, 10))}">'
+            f'<use xlink:href="#{name}"/></svg>'
         )
 
     def _glyphs(self) -> str:
@@ -106,6 +110,11 @@ class _Typeset(Postprocessor):
         defined += "".join(f'<g id="{n}" transform="scale(1 -1)">{d}</g>' for d, n in self.drawings.items())
         self.drawings = {}
         return f'<svg class="math-glyphs" aria-hidden="true" width="0" height="0"><defs>{defined}</defs></svg>'
+
+
+def _up(thousandths: int | None, step: int = 50) -> int | None:
+    """Rounded up: boxes of few sizes weigh less, and nobody sees it."""
+    return thousandths and -(-thousandths // step) * step
 
 
 def _em(thousandths: int | None) -> str:

@@ -10,14 +10,20 @@ columns beforehand, from how much stands in them.
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as etree
 
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
+from markdown.util import HTML_PLACEHOLDER_RE as STASHED
 
 # A table of this many rows is long.
 LONG = 8
+
+
+# The room that a cell has around its words, in letters.
+PADDING = 4
 
 
 class _Wrap(Treeprocessor):
@@ -33,17 +39,23 @@ class _Wrap(Treeprocessor):
                     rows = table.findall("tbody/tr")
                     if len(rows) >= LONG:
                         inner.set("class", "md-typeset__table long-table")
-                        table.insert(0, _columns([[*map(_length, row)] for row in [*table.findall("thead/tr"), *rows]]))
+                        lengths = [[*map(self._length, row)] for row in [*table.findall("thead/tr"), *rows]]
+                        table.insert(0, _columns(lengths))
 
+    def _length(self, cell: etree.Element) -> int:
+        """How much room a cell would like: letters, Chinese ones counted twice, up to about two lines of a column."""
+        text = STASHED.sub(lambda m: self._stashed(int(m[1])), "".join(cell.itertext()))
+        return min(60, sum(1 + (letter > "\u2e80") for letter in text))
 
-def _length(cell: etree.Element) -> int:
-    """How much room a cell would like: letters, Chinese ones counted twice, up to about two lines of a column."""
-    return min(60, sum(1 + (letter > "\u2e80") for letter in "".join(cell.itertext())))
+    def _stashed(self, number: int) -> str:
+        """The words of what Markdown keeps aside for later: HTML and highlighted code."""
+        kept = self.md.htmlStash.rawHtmlBlocks[number]
+        return re.sub("<[^>]*>", "", "".join(kept.itertext()) if isinstance(kept, etree.Element) else kept)
 
 
 def _columns(rows: list[list[int]]) -> etree.Element:
     group = etree.Element("colgroup")
-    wishes = [max(sum(column) / len(column), max(column) / 2, 6) for column in zip(*rows, strict=True)]
+    wishes = [max(sum(column) / len(column), max(column) / 2, 6) + PADDING for column in zip(*rows, strict=True)]
     for wish in wishes:
         etree.SubElement(group, "col", {"style": f"width:{100 * wish / sum(wishes):.0f}%"})
     return group

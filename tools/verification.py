@@ -33,7 +33,7 @@ DISPLAY = re.compile(r'<mjx-container class="math" display data-tex="(?P<tex>[^"
 INLINE = re.compile(r'<mjx-container class="math(?: wide)?" data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL)
 # No link inside another one, none in a heading (the table of contents repeats it) or a summary (it folds).
 UNLINKED = re.compile(r"(<(?P<tag>a|h[1-6]|summary|title)\b.*?</(?P=tag)>)", re.DOTALL)
-TITLE = re.compile(r"^title:\s*(.+?)\s*$", re.MULTILINE)
+TITLE = re.compile(r"^(?:# )?title: *(.+)$", re.MULTILINE)
 
 MISSING = """\
 !!! note "这份副本还没有报告"
@@ -89,12 +89,14 @@ def tables(report: dict) -> str:
     lines += ["", "## 逐页清单", ""]
     for page, checks in pages.items():
         lines += [f"### {_title(page)} {{ #{anchor(page)} }}", "", f'??? note "{len(checks)} 项检查"', ""]
-        lines += ["    | 行 | 种类 | 结果 | 内容 |", "    |---:|---|---|---|"]
+        lines += ["    | 行 | 种类 | 结果 | 内容 |", "    |---|---|---|---|"]
         before = None
         for c in checks:
             kind = KINDS.get(c["kind"], c["kind"])
-            place = c["line"] if c["line"] == before else f'<a id="{place_of(page, c["line"])}"></a>{c["line"]}'
-            before = c["line"]
+            # Formulas and numbers on the pages lead to their rows.
+            met = c["line"] == before or c["kind"] == "code"
+            place = c["line"] if met else f'<a id="{place_of(page, c["line"])}"></a>{c["line"]}'
+            before = before if c["kind"] == "code" else c["line"]
             lines.append(f"    | {place} | {kind} | {_plain(c['label'])} | {_code(c['name'])} |")
         lines.append("")
     return "\n".join(lines)

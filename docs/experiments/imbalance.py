@@ -1,6 +1,8 @@
 # ---
 # title: 实验：类别不平衡
 # description: 正样本不到一成时，BCE、pos_weight 与焦点损失在真实数据上的对比：排序、召回、校准，以及二十次划分的波动。
+# search:
+#   also: [样本不均衡, 不均衡, imbalanced, imbalance]
 # symbols:
 #   \eta: {in: "(0, 1)", meaning: 真实的正类概率}
 #   \beta: {in: positive, meaning: 正类权重 pos_weight}

@@ -127,11 +127,15 @@ class Visit:
         self.page.goto(self.address + path, wait_until="load")
         return self.page
 
+    def settle(self):
+        """Wait until what scripts do of their own accord is done: the browser has drawn it and found nothing to do."""
+        self.page.evaluate("""() => new Promise((done) =>
+          requestAnimationFrame(() => requestAnimationFrame(() => requestIdleCallback(done))))""")
 
-@pytest.fixture
-def visit(browser, address):
-    """Open windows: `visit(width=360, dark=True, scripts=False)`."""
-    contexts = []
+
+@pytest.fixture(scope="session")
+def open_window(browser, address):
+    """Open a window that its opener closes: `open_window(width=360, dark=True, scripts=False)`."""
 
     def opened(width=1440, height=900, dark=False, scripts=True, **options):
         context = browser.new_context(
@@ -142,12 +146,23 @@ def visit(browser, address):
             reduced_motion="reduce",
             **options,
         )
-        contexts.append(context)
         return Visit(context.new_page(), address)
 
+    return opened
+
+
+@pytest.fixture
+def visit(open_window):
+    """Open windows that are closed when the test is over."""
+    windows = []
+
+    def opened(**how):
+        windows.append(open_window(**how))
+        return windows[-1]
+
     yield opened
-    for context in contexts:
-        context.close()
+    for window in windows:
+        window.page.context.close()
 
 
 def pages_of(site):

@@ -121,6 +121,19 @@ def test_every_drawing_is_on_its_page_and_every_glyph_in_the_shared_file(site):
     assert seen == set(outlines)
 
 
+def test_what_pages_share_is_in_the_style_sheet(site):
+    sheet = (site / "assets/stylesheets/lossref.css").read_text(encoding="utf-8")
+    assert ".lr-chart .lr-line {" in sheet
+    for path in site.rglob("index.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "<style>" not in text, path
+        assert ("var tabs=" in text) is ('<div class="tabbed-set' in text), path
+        icons = re.findall(r'<svg viewBox="0 0 24 24" class="i (\w+)"></svg>', text)
+        assert len(set(icons)) >= 7
+        for icon in icons:
+            assert f'.{icon}{{--icon:url("data:image/svg+xml,' in sheet, (path, icon)
+
+
 def test_no_comment_reaches_the_reader(site):
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 
 import lossref
 from tests.site.conftest import ROOT, pages_of
-from tests.site.test_browser import AXE, OVERFLOW
+from tests.site.test_browser import OVERFLOW, axe
 from tools.explorers.draw import decode, digits, encode
 from tools.figures import FIGURES, FOLDER, differs
 
@@ -328,6 +328,15 @@ def figure_of(page, name):
     return figure
 
 
+@pytest.fixture(scope="module", params=EXPLORERS)
+def moving(request, where, open_window):
+    """A dark window as wide as a phone with an explorer; the explorer; its name; what it shows at first."""
+    window = open_window(width=360, dark=True)
+    figure = figure_of(window.go(where[request.param]), request.param)
+    yield window, figure, request.param, figure.evaluate(READ)
+    window.page.context.close()
+
+
 # ---- the tests ---------------------------------------------------------------------------------
 
 
@@ -338,11 +347,8 @@ def test_every_explorer_stands_on_a_page_and_is_tested(where):
 
 
 @browser_test
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_every_setting_shows_what_lossref_computes(where, visit, name):
-    window = visit()
-    figure = figure_of(window.go(where[name]), name)
-    start = figure.evaluate(READ)
+def test_every_setting_shows_what_lossref_computes(moving):
+    window, figure, name, start = moving
     assert_shows(start, EXPLORERS[name])
     shown = figure.evaluate(SWEEP)
     stops = [figure.locator("input").nth(i).get_attribute("max") for i in range(figure.locator("input").count())]
@@ -355,11 +361,8 @@ def test_every_setting_shows_what_lossref_computes(where, visit, name):
 
 
 @browser_test
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_sliders_move_from_the_keyboard_and_nothing_else_moves(where, visit, name):
-    window = visit(width=390)
-    page = window.go(where[name])
-    figure = figure_of(page, name)
+def test_sliders_move_from_the_keyboard_and_nothing_else_moves(moving):
+    window, figure, name, _ = moving
     height = figure.bounding_box()["height"]
     seen = set()
     for slider in figure.locator("input").all():
@@ -367,7 +370,7 @@ def test_sliders_move_from_the_keyboard_and_nothing_else_moves(where, visit, nam
         # Home and End, a step back from the end, and a step by the other key for more.
         for keys in (["Home"], ["End"], ["ArrowLeft"], ["Home", "ArrowUp"]):
             for key in keys:
-                page.keyboard.press(key)
+                window.page.keyboard.press(key)
             shown = figure.evaluate(READ)
             assert_shows(shown, EXPLORERS[name])
             seen.add(json.dumps(shown["panels"]))
@@ -380,12 +383,13 @@ def test_sliders_move_from_the_keyboard_and_nothing_else_moves(where, visit, nam
 def test_a_changed_digit_or_a_bent_curve_would_be_noticed(where, visit):
     """The checks above can fail."""
     figure = figure_of(visit().go(where["focal-loss"]), "focal-loss")
+    kept = figure.inner_html()
     for spoil in (
         'status.textContent = status.textContent.replace(/(\\d)%/, (_, digit) => `${(+digit + 1) % 10}%`)',
         'line.setAttribute("points", line.getAttribute("points").replace(/[\\d.]+$/, (y) => y - 0.4))',
         'figure.querySelector("output").textContent = "2.5"',
     ):
-        figure.page.reload()
+        figure.evaluate("(figure, kept) => { figure.innerHTML = kept; }", kept)
         assert_shows(figure.evaluate(READ), EXPLORERS["focal-loss"])
         figure.evaluate(f"""(figure) => {{
           const [status, line] = ["[role=status]", ".lr-live"].map((which) => figure.querySelector(which));
@@ -426,26 +430,27 @@ def colours(figure):
 
 
 @browser_test
-@pytest.mark.parametrize("name", EXPLORERS)
-def test_without_scripts_and_in_print_it_is_the_still_figure(where, visit, name):
-    plain = figure_of(visit(scripts=False).go(where[name]), name)
+def test_without_scripts_and_in_print_it_is_the_still_figure(moving, where, visit):
+    window, figure, name, _ = moving
+    plain = figure_of(visit(width=360, scripts=False).go(where[name]), name)
     assert seen(plain, ".lr-live, .explorer-controls") == 0
     assert seen(plain, ".lr-line") >= 2
     assert len(set(colours(plain))) >= 2
-    plain.locator("summary").click()  # the table needs no script
-    assert seen(plain, "table") == 1
-    assert plain.page.evaluate(OVERFLOW) <= 0
 
-    figure = figure_of(visit(dark=True).go(where[name]), name)
     assert seen(figure, ".explorer-controls") == 1
     assert seen(figure, ".chart-image .lr-live") >= 2
     assert len(set(colours(figure))) == 1, "the still curves step back"
-    figure.evaluate(SWEEP)
-    figure.page.emulate_media(media="print")
+    window.page.emulate_media(media="print")
     assert seen(figure, ".lr-live, .explorer-parts") == 0
     assert colours(figure) == colours(plain)
     quiet = figure.locator("text.lr-soft").first.evaluate("(text) => getComputedStyle(text).fill")
     assert max(map(int, re.findall(r"\d+", quiet))) < 100, "printed from the dark palette, it is still ink on paper"
+    window.page.emulate_media(media="screen")
+
+    for one in (plain, figure):  # The table needs no script, and fits a phone.
+        one.locator("summary").click()
+        assert seen(one, "table") == 1
+        assert one.page.evaluate(OVERFLOW) <= 0
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -471,37 +476,27 @@ def agrees(text, expected, count):
 
 
 @browser_test
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_explorers_fit_a_phone_and_are_accessible(where, visit, dark):
-    window = visit(width=360, dark=dark)
-    for path in sorted(set(where.values())):
-        page = window.go(path)
-        for summary in page.locator("figure.explorer summary").all():
-            summary.click()
-        assert page.evaluate(OVERFLOW) <= 0
-    # They are made alike, and it takes its time: one with two sliders.
-    page = window.go(where["focal-loss"])
+def test_explorers_are_accessible(where, visit):
+    # They are made alike: one with two sliders.
+    page = visit(width=360).go(where["focal-loss"])
     page.locator("figure.explorer summary").click()
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("""async () => {
-      const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
-      const result = await axe.run("figure.explorer", { resultTypes: ["violations"], runOnly: rules });
-      return result.violations.map((v) => [v.id, v.nodes.map((node) => node.html.slice(0, 120))]);
-    }""")
-    assert found == []
-    assert window.complaints == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert axe(page, "figure.explorer") == [], scheme
 
 
 @browser_test
 def test_moving_curves_are_the_colours_of_the_palette(where, visit):
-    def stroke(dark):
-        figure = figure_of(visit(dark=dark).go(where["huber-family"]), "huber-family")
+    figure = figure_of(visit().go(where["huber-family"]), "huber-family")
+
+    def stroke(scheme):
+        figure.page.emulate_media(color_scheme=scheme)
         line = figure.locator(".chart-image .lr-live").first.evaluate("(line) => getComputedStyle(line).stroke")
         swatch = figure.locator(".explorer-legend path").evaluate("(line) => getComputedStyle(line).stroke")
         assert line == swatch
         return sum(map(int, re.findall(r"\d+", line)))
 
-    assert stroke(dark=False) < 350 < stroke(dark=True)
+    assert stroke("light") < 350 < stroke("dark")
 
 
 @browser_test

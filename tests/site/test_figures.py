@@ -19,11 +19,7 @@ IMAGES = [
 ]
 
 
-def test_committed_figures_are_what_lossref_draws():
-    assert stale() == []
-
-
-def test_check_writes_nothing_and_reports_by_its_exit_status(capsys):
+def test_committed_figures_are_what_lossref_draws_and_checking_writes_nothing(capsys):
     before = {path: path.stat().st_mtime_ns for path in FOLDER.glob("*.svg")}
     assert main(["--check"]) == 0
     assert capsys.readouterr() == ("", "")

@@ -9,27 +9,40 @@ QUERIES = {
     "losses/bce/": [
         "二元交叉熵", "BCE", "bce loss", "BCELoss", "BCEWithLogitsLoss", "binary cross-entropy", "二分类",
         "pos_weight", "pos_weight怎么设", "正类权重", "多标签", "多标签分类", "伯努利", "多做一次 sigmoid",
-        "预测减真值", "阈值用错",
+        "预测减真值", "阈值用错", "binary_cross_entropy_with_logits", "逻辑回归 损失", "正负样本比例 权重",
     ],
     "losses/kl/": [
         "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "反向 KL", "吉布斯不等式", "忘了截断教师的梯度",
+        "log_target", "相对熵",
     ],
-    "losses/distillation/": ["知识蒸馏", "蒸馏温度", "DistillationLoss", "distillation", "暗知识", "教师"],
-    "losses/mse/": ["均方误差", "MSE", "MSELoss", "mse损失", "loss 是 nan", "平方误差", "均方根误差", "二分之一"],
+    "losses/distillation/": [
+        "知识蒸馏", "蒸馏温度", "DistillationLoss", "distillation", "暗知识", "教师", "温度平方",
+    ],
+    "losses/mse/": [
+        "均方误差", "MSE", "MSELoss", "mse损失", "loss 是 nan", "平方误差", "均方根误差", "二分之一", "l2 loss",
+        "RMSE", "均方误差 高斯",
+    ],
     "losses/cross-entropy/": [
         "交叉熵", "CrossEntropyLoss", "cross entropy", "label_smoothing", "标签平滑", "ignore_index", "类别权重",
-        "梯度累积",
+        "梯度累积", "logsumexp", "sparse categorical crossentropy", "忽略 padding", "label smoothing",
     ],
-    "losses/nll/": ["NLLLoss", "负对数似然"],
-    "losses/focal/": ["焦点损失", "focal loss", "SigmoidFocalLoss", "聚焦指数"],
-    "losses/l1-huber/": ["Huber", "smooth l1", "SmoothL1Loss", "L1Loss", "中位数"],
-    "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负"],
-    "reference/choose/": ["如何选择", "用哪个损失"],
+    "losses/nll/": ["NLLLoss", "负对数似然", "最大似然", "log_softmax NLLLoss"],
+    "losses/focal/": [
+        "焦点损失", "focal loss", "SigmoidFocalLoss", "聚焦指数", "RetinaNet", "目标检测 损失", "难例挖掘",
+    ],
+    "losses/l1-huber/": [
+        "Huber", "smooth l1", "SmoothL1Loss", "L1Loss", "中位数", "平均绝对误差", "MAE", "smooth_l1_loss",
+    ],
+    "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负", "损失不下降", "准确率不变"],
+    "reference/choose/": ["如何选择", "用哪个损失", "多分类 用什么损失", "回归损失"],
     "experiments/outliers/": ["离群点"],
-    "experiments/imbalance/": ["类别不平衡"],
+    "experiments/imbalance/": ["类别不平衡", "样本不均衡"],
     "background/sigmoid-softmax/": ["softmax 的导数", "雅可比矩阵", "梯度消失", "sigmoid的导数", "log-sum-exp"],
     "background/entropy/": ["熵", "奈特", "比特"],
-    "reference/page-language/": ["页面语言"],
+    "reference/page-language/": ["页面语言", "豁免"],
+    "reference/api/": ["value_and_grad", "hess_diag", "lossref.torch"],
+    "reference/refuted/": ["错误说法"],
+    "background/glossary/": ["术语", "英文 对照"],
 }
 
 RESULTS = ".md-search-result__item > a.md-search-result__link"
