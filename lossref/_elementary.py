@@ -20,6 +20,13 @@ def divided(m, x, number):
     return x / number
 
 
+def multiplied(m, x, number):
+    """x · number, also where the number is too small for the precision of x."""
+    while number < 4 / m.huge(x):
+        x, number = x * 2.0**-64, number * 2.0**64
+    return x * number
+
+
 class lazy:
     """An attribute computed when first asked for. functools has one whose lock torch's compiler cannot trace."""
 

@@ -57,7 +57,7 @@ class Numpy:
     def times(x, y, out=None):
         """x y with 0 times ±inf = 0."""
         product = np.multiply(x, y, out=out)
-        if np.isnan(np.min(product, initial=0.0)):
+        if math.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
             np.copyto(product, 0, where=(x == 0) & np.isinf(y))
         return product
 

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 FLOATS = (np.float16, np.float32, np.float64)
+DTYPES = tuple(map(np.dtype, FLOATS))  # in the machine's byte order
 
 
 def one_of(name: str, value, choices) -> None:
@@ -17,6 +18,8 @@ def one_of(name: str, value, choices) -> None:
 
 def floating(name: str, value) -> np.ndarray:
     """An array of float16, float32 or float64 in the machine's byte order; integers and booleans become float64."""
+    if type(value) is np.ndarray and value.dtype in DTYPES:
+        return value
     a = _real(name, value)
     if a.dtype.kind in "biu":
         return a.astype(np.float64)

@@ -482,7 +482,8 @@ class Loss(nn.Module):
             not torch.compiler.is_compiling()
             and type(input) in PLAIN
             and type(target) in PLAIN
-            and input.device.type == target.device.type == "cpu"
+            and input.is_cpu
+            and target.is_cpu
             and input.layout is target.layout is torch.strided
             and input.dtype in DTYPES
             and not target.requires_grad
@@ -494,8 +495,10 @@ class Loss(nn.Module):
             and torch.autograd.forward_ad._current_level < 0
             and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
             and all(
-                b is None or (b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad)
-                for b in self._buffers.values()
+                [
+                    b is None or (b.is_cpu and b.dtype != torch.bfloat16 and not b.requires_grad)
+                    for b in self._buffers.values()
+                ]
             )
         )
 
