@@ -123,7 +123,8 @@ class Elementwise(Loss):
         validate.same_shape(y_name, y, x_name, x.shape)
         compute = SINGLE if x.dtype == np.float16 else x.dtype  # half precision is computed in single
 
-        numbers, arrays = {}, {}
+        numbers: dict[str, Any] = {}
+        arrays: dict[str, Array] = {}
         for name, argument in self.arguments().items():
             (arrays if isinstance(argument, np.ndarray) else numbers)[name] = argument
         weights = {} if self.weight is None else {"weight": self.weight}
@@ -141,7 +142,7 @@ class Elementwise(Loss):
             derivative,
         )  # fmt: skip
         pull = 0.0 if math.isnan(scale) else scale  # the mean over nothing is nan, and pulls at nothing
-        fixed = [np.array(pull, compute)] + ([total] if reduced and value else [])
+        fixed = [np.array(pull, compute), total] if reduced and value else [np.array(pull, compute)]
         scratch: dict[bool, dict] = {True: {}, False: {}}
 
         def step(*tiles):

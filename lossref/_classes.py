@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def parts(m, formula, x, target, scale=1.0) -> RowParts:
     """Value (rows, 1), and times ``scale`` gradient (rows, C) and Hessian (rows, C, C), of a loss of softmax(x)."""
-    s = m.softmax(x)
+    s = m.softmax(x, target.y)
     of_class = formula(m, s.p(target), s.q(target), s.surprisal(target))
     return RowParts(
         value=lambda: target.total(of_class.value()),
@@ -215,7 +215,7 @@ class Classes(Loss):
         if hard:
             y = y.reshape(-1, 1).astype(np.intp, copy=False)
             missing = y == self.ignore_index
-            if missing.any():
+            if np.count_nonzero(missing):
                 ignored, y = missing[:, 0], np.where(missing, 0, y)
             if not self.label_smoothing:
                 a = np.ones(y.shape, compute) if weight is None else weight[y]
