@@ -123,10 +123,12 @@ class Elementwise(Loss):
         validate.same_shape(y_name, y, x_name, x.shape)
         compute = SINGLE if x.dtype == np.float16 else x.dtype  # half precision is computed in single
 
-        arguments = self.arguments()
-        arrays = {k: v for k, v in arguments.items() if isinstance(v, np.ndarray)}
+        numbers: dict[str, Any] = {}
+        arrays: dict[str, Array] = {}
+        for name, argument in self.arguments().items():
+            (arrays if isinstance(argument, np.ndarray) else numbers)[name] = argument
         weights = {} if self.weight is None else {"weight": self.weight}
-        for name, a in {**arrays, **weights}.items():
+        for name, a in (*arrays.items(), *weights.items()):
             validate.broadcastable(name, a, x_name, x.shape)
 
         reduced = self.reduction != "none"
@@ -136,11 +138,11 @@ class Elementwise(Loss):
         derivatives = None if derivative is None else validate.gradient_buffer(out, x.shape, x.dtype)
 
         asked = (
-            tuple((k, v) for k, v in arguments.items() if k not in arrays), tuple(arrays), bool(weights), compute,
-            reduced and value, not reduced and value, derivative,
+            tuple(numbers.items()), tuple(arrays), bool(weights), compute, reduced and value, not reduced and value,
+            derivative,
         )  # fmt: skip
         pull = 0.0 if math.isnan(scale) else scale  # the mean over nothing is nan, and pulls at nothing
-        fixed = [np.array(pull, compute)] + ([total] if reduced and value else [])
+        fixed = [np.array(pull, compute), total] if reduced and value else [np.array(pull, compute)]
         scratch: dict[bool, dict] = {True: {}, False: {}}
 
         def step(*tiles):
@@ -158,7 +160,7 @@ class Elementwise(Loss):
                 sweep(step, reads, [a for a in (values, derivatives) if a is not None], compute)
             result = None
             if value:
-                result = x.dtype.type(total * scale) if values is None else values[()]
+                result = x.dtype.type(float(total) * scale) if values is None else values[()]
         return result, None if derivatives is None else derivatives if out is not None else derivatives[()]
 
     def _scale(self, x, y) -> float:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _validate as validate
-from ._base import Array, Loss, Parts, Result, RowParts
+from ._base import SINGLE, Array, Loss, Parts, Result, RowParts
 from ._elementary import Distribution, Index, turn
 from ._numpy import NUMPY
+from ._program import total as total_of
 from ._tiles import rows
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def parts(m, formula, x, target, scale=1.0) -> RowParts:
     """Value (rows, 1), and times ``scale`` gradient (rows, C) and Hessian (rows, C, C), of a loss of softmax(x)."""
-    s = m.softmax(x)
+    s = m.softmax(x, target.y)
     of_class = formula(m, s.p(target), s.q(target), s.surprisal(target))
     return RowParts(
         value=lambda: target.total(of_class.value()),
@@ -110,7 +111,7 @@ class Classes(Loss):
             raise ValueError(f"{self.names[0]} must have at least one class; got shape {x.shape}")
         y, hard = self._target(x, y)
         shape = (x.shape[0] if x.ndim > 1 else 1, x.shape[min(1, x.ndim - 1)], math.prod(x.shape[2:]))
-        compute = np.result_type(x.dtype, np.float32)  # half precision is computed in single
+        compute = SINGLE if x.dtype == np.float16 else x.dtype  # half precision is computed in single
         weight = self._class_weights(shape[1])
         weight = None if weight is None else weight.astype(compute)
         formula = self._formula()
@@ -150,7 +151,7 @@ class Classes(Loss):
                     v = of_rows.value()[:, 0]
                     v = v if ignored is None else np.where(ignored, 0, v)
                     if values is None:
-                        total += np.sum(v, dtype=np.float64)
+                        total += float(total_of(v))
                     else:
                         values[n, d] = v.reshape(values[n, d].shape)
                 if derivative:
@@ -191,7 +192,7 @@ class Classes(Loss):
         self._class_weights(c)
         indices = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
         if y.dtype.kind in "iu" and y.shape == indices:
-            inside = not y.size or (np.min(y) >= 0 and np.max(y) < c)
+            inside = not y.size or (np.minimum.reduce(y, axis=None) >= 0 and np.maximum.reduce(y, axis=None) < c)
             outside = None if inside else (y != self.ignore_index) & ((y < 0) | (y >= c))
             if outside is not None and outside.any():
                 raise IndexError(
@@ -214,7 +215,7 @@ class Classes(Loss):
         if hard:
             y = y.reshape(-1, 1).astype(np.intp, copy=False)
             missing = y == self.ignore_index
-            if missing.any():
+            if np.count_nonzero(missing):
                 ignored, y = missing[:, 0], np.where(missing, 0, y)
             if not self.label_smoothing:
                 a = np.ones(y.shape, compute) if weight is None else weight[y]

@@ -20,6 +20,13 @@ def divided(m, x, number):
     return x / number
 
 
+def multiplied(m, x, number):
+    """x · number, also where the number is too small for the precision of x."""
+    while number < 4 / m.huge(x):
+        x, number = x * 2.0**-64, number * 2.0**64
+    return x * number
+
+
 class lazy:
     """An attribute computed when first asked for. functools has one whose lock torch's compiler cannot trace."""
 
@@ -78,31 +85,41 @@ class Softmax:
     """softmax along the last axis, with -log p and 1 - p exact where p is next to 1.
 
     Everything is told relative to the largest exponential: the sum of the *others*, as a multiple of it, keeps what
-    1 + … would swallow, and -log p = log1p(others) + (top - x) adds no terms of different sign.
+    1 + … would swallow, and -log p = log1p(others) + (top - x) adds no terms of different sign. Where all exponentials
+    are tame and only the class ``y`` of each row is asked for, it is that of y: no largest need be looked for.
     """
 
-    def __init__(self, m, x):
-        self.m, self.x = m, x
-        self.k = m.argmax(x)
-        self.top = m.pick(x, self.k)
-        self.e = m.exp(x) if m.tame(x, self.top) else _exponentials(m, x, self.top)
-        largest = m.pick(self.e, self.k)
-        self.others = m.sum_except(self.e, self.k) / largest
+    def __init__(self, m, x, y=None):
+        self.m, self.x, self.y = m, x, y
+        tame = m.tame(x, y)
+        self.k = m.argmax(x) if y is None or not tame else y
+        self.e = m.exp(x) if tame else _exponentials(m, x, self.top)
+        own = m.pick(self.e, self.k)
+        self.others = m.sum_except(self.e, self.k) / own
         self.u = 1 + self.others
         self.inverse = 1 / self.u
-        self.scale = self.inverse / largest
+        self.scale = self.inverse / own
         self._q = None  # the last answer of q, which a gradient asks for twice
+
+    @lazy
+    def top(self):
+        return self.m.pick(self.x, self.k)
+
+    @lazy
+    def from_top(self):
+        """The same, certainly told from the largest: so the other classes too have an exact 1 - p."""
+        return Softmax(self.m, self.x) if self.k is self.y else self
 
     @lazy
     def log_sum(self):
         return self.m.log(self.u) + (self.others - (self.u - 1)) * self.inverse
 
     def p(self, at):
-        return at(self.e) * self.scale
+        return self.inverse if at.y is self.k else at(self.e) * self.scale
 
     def surprisal(self, at):
         """-log p"""
-        return self.log_sum + (self.top - at(self.x))
+        return self.log_sum if at.y is self.k else self.log_sum + (self.top - at(self.x))
 
     def along(self, v):
         """∂(log p)/∂x · v, which is v - Σ p v: told from the largest class, whose own part would cancel."""
@@ -112,7 +129,8 @@ class Softmax:
     def q(self, at):
         """1 - p: no class but the largest has p > ½, so only there the subtraction loses anything."""
         if self._q is None or self._q[0] is not at:
-            self._q = at, self.m.where(at.is_class(self.k), self.others * self.inverse, 1 - self.p(at))
+            rest = self.others * self.inverse
+            self._q = at, rest if at.y is self.k else self.m.where(at.is_class(self.k), rest, 1 - self.p(at))
         return self._q[1]
 
 
@@ -156,13 +174,13 @@ class Index:
         """Σ_c a_c (curvature_c g gᵀ + slope_c ∂²(log p_c)), g the gradient of log p_c; the second is ppᵀ - diag p."""
         p = s.e * s.scale
         g = self.m.put(-p, self.y, s.q(self))
-        return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s, self.mass(slope), p)
+        return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s.from_top, self.mass(slope), p)
 
     def bend_diagonal(self, s, slope, curvature):
         """The diagonal of ``bend``, without the rest."""
         p = s.e * s.scale
         g = self.m.put(-p, self.y, s.q(self))
-        return self.a * curvature * g * g - _spread_diagonal(self.m, s, self.mass(slope), p)
+        return self.a * curvature * g * g - _spread_diagonal(self.m, s.from_top, self.mass(slope), p)
 
     def mass(self, slope):
         return self.a * slope
@@ -170,6 +188,8 @@ class Index:
 
 class Distribution:
     """A target that is a mass for each class: ``a``, shape (rows, C)."""
+
+    y = None
 
     def __init__(self, m, a):
         self.m, self.a = m, a

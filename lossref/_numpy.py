@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from ._elementary import Logistic, Softmax
 from ._program import whole
 
-TAME = {np.dtype(t).itemsize: 0.45 * math.log(np.finfo(t).max) for t in (np.float32, np.float64)}
+TAME = {np.dtype(t).itemsize: 0.4 * math.log(np.finfo(t).max) for t in (np.float32, np.float64)}
+
+
+@lru_cache(maxsize=8)
+def row_numbers(n):
+    return np.arange(n)
 
 
 class Numpy:
@@ -57,7 +63,7 @@ class Numpy:
     def times(x, y, out=None):
         """x y with 0 times ±inf = 0."""
         product = np.multiply(x, y, out=out)
-        if np.isnan(np.min(product, initial=0.0)):
+        if math.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
             np.copyto(product, 0, where=(x == 0) & np.isinf(y))
         return product
 
@@ -91,8 +97,8 @@ class Numpy:
 
     # along the last axis, which is kept
 
-    def softmax(self, x):
-        return Softmax(self, x)
+    def softmax(self, x, y):
+        return Softmax(self, x, y)
 
     @staticmethod
     def huge(x):
@@ -110,27 +116,32 @@ class Numpy:
 
     @staticmethod
     def pick(x, k):
-        return x[np.arange(len(x)), k[:, 0]][:, None]
+        return x[row_numbers(len(x)), k[:, 0]][:, None]
 
     @staticmethod
     def put(x, k, values):
         """x, a temporary, with values in place k of each row."""
-        x[np.arange(len(x)), k[:, 0]] = values[:, 0]
+        x[row_numbers(len(x)), k[:, 0]] = values[:, 0]
         return x
 
     @staticmethod
-    def tame(x, top):
-        """Whether exp(x), and 1 over it, are far from overflow, or 0: then nothing need be subtracted first."""
+    def tame(x, y):
+        """Whether sums of exp(x), and their ratios, are far from overflow, or 0: then nothing need be subtracted first.
+
+        Where the classes y are given, they must not be those with exp(x) = 0.
+        """
         bound = TAME[x.dtype.itemsize]
         least = np.minimum.reduce(x, axis=None)
         if least == -np.inf:
+            if y is not None and np.minimum.reduce(Numpy.pick(x, y), axis=None) == -np.inf:
+                return False
             least = np.min(x, where=x > least, initial=0)
-        return least >= -bound and np.maximum.reduce(top, axis=None) <= bound
+        return least >= -bound and np.maximum.reduce(x, axis=None) <= bound
 
     @staticmethod
     def sum_except(x, k):
         """The sum without place k."""
-        at = np.arange(len(x)), k[:, 0]
+        at = row_numbers(len(x)), k[:, 0]
         left_out = x[at]
         x[at] = 0
         rest = np.add.reduce(x, axis=-1, keepdims=True)

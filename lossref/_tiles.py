@@ -29,12 +29,12 @@ def sweep(
 ) -> None:
     """Call ``step(*read_tiles, *write_tiles)`` until every element was visited once.
 
-    ``reads`` are broadcast against each other. Tiles that are read are of dtype ``compute``; those that are written
-    may be of the dtype of their array.
+    ``reads`` are broadcast to the shape of the first, which the ``writes`` have. Tiles that are read are of dtype
+    ``compute``; those that are written may be of the dtype of their array.
     """
-    if all(a.size <= tile for a in (*reads, *writes)):
+    if reads[0].size <= tile:
         # it all fits: no iterator, whose set-up would dominate
-        step(*(r if r.dtype == compute else r.astype(compute) for r in reads), *writes)
+        step(*[r if r.dtype == compute else r.astype(compute) for r in reads], *writes)
         return
     shape, apart = reads[0].shape, not any(np.may_share_memory(r, w) and r is not w for r in reads for w in writes)
     if apart and all(a.shape == shape and a.flags.c_contiguous for a in (*reads, *writes)):

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 FLOATS = (np.float16, np.float32, np.float64)
+DTYPES = tuple(map(np.dtype, FLOATS))  # in the machine's byte order
 
 
 def one_of(name: str, value, choices) -> None:
@@ -17,6 +18,8 @@ def one_of(name: str, value, choices) -> None:
 
 def floating(name: str, value) -> np.ndarray:
     """An array of float16, float32 or float64 in the machine's byte order; integers and booleans become float64."""
+    if type(value) is np.ndarray and value.dtype in DTYPES:
+        return value
     a = _real(name, value)
     if a.dtype.kind in "biu":
         return a.astype(np.float64)
@@ -61,9 +64,12 @@ def broadcastable(name: str, a: np.ndarray, other: str, shape: tuple[int, ...]) 
 
 def within(name: str, tile, low: float, high: float) -> None:
     """Refuse numbers outside [low, high]. NaN passes: it has to come out again, not be hidden by an error."""
-    if low == -np.inf and high == np.inf:
+    if (low == -np.inf and high == np.inf) or tile.size == 0:
         return
-    if tile.size == 0 or (tile.min() >= low and tile.max() <= high):
+    # (a ufunc's reduction starts sooner than min() and max(), which are Python)
+    if (low == -np.inf or np.minimum.reduce(tile, axis=None) >= low) and (
+        high == np.inf or np.maximum.reduce(tile, axis=None) <= high
+    ):
         return
     bad = tile[(tile < low) | (tile > high)]
     if bad.size:
@@ -73,7 +79,7 @@ def within(name: str, tile, low: float, high: float) -> None:
 
 def hard(labels: np.ndarray) -> bool:
     """Whether all are 0 or 1."""
-    return bool((labels * labels == labels).all()) and not np.isinf(labels.max())
+    return np.count_nonzero(labels * labels == labels) == labels.size and np.maximum.reduce(labels, axis=None) < np.inf
 
 
 def gradient_buffer(out, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

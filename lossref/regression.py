@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import _validate as validate
 from ._base import Elementwise, Parts
-from ._elementary import divided, positive
+from ._elementary import divided, multiplied, positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike  # not cheap to import
@@ -154,7 +154,7 @@ class SmoothL1Loss(Elementwise):
             return m.where(m.abs(r) < (b if b <= m.huge(r) else math.inf), bend, flat) if beta else flat
 
         return Parts(
-            value=lambda: 0.5 * q * divided(m, q, b) + (m.abs(r) - q),  # q/b first: q*q may underflow
+            value=lambda: divided(m, q, b) * (m.abs(r) - 0.5 * q),  # q/b first: q*q may underflow
             gradient=lambda: m.clip(divided(m, r, b), -1, 1),
             hessian=hessian,
         )
@@ -212,9 +212,17 @@ class HuberLoss(Elementwise):
         r = x - y
         a = m.abs(r)
         d = positive(delta, r) if delta <= m.huge(r) else math.inf
-        q = m.minimum(a, d)
+
+        def value():
+            if d == math.inf:
+                return 0.5 * r * r
+            if delta < 4 / m.huge(r):  # nothing is left of the parabola
+                return multiplied(m, a, delta)
+            q = m.minimum(a, d)
+            return q * (a - 0.5 * q)
+
         return Parts(
-            value=lambda: 0.5 * q * q + m.relu(a - d) * d if d < math.inf else 0.5 * r * r,
+            value=value,
             gradient=lambda: m.clip(r, -d, d),
             hessian=lambda: m.where(a <= d, 1 + 0 * m.clip(r, -1, 1), 0 * m.clip(r, -1, 1)),
         )

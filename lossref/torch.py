@@ -19,6 +19,7 @@ import numpy as np
 try:
     import torch
     from torch import nn
+    from torch.autograd import forward_ad
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -90,7 +91,7 @@ class Torch:
 
     # along the last axis, which is kept
 
-    def softmax(self, x):
+    def softmax(self, x, y):
         return Softmax(self, x)
 
     @staticmethod
@@ -114,7 +115,7 @@ class Torch:
         return x.scatter(-1, k, values)
 
     @staticmethod
-    def tame(x, top):
+    def tame(x, y):
         """Not to be looked at: see ``Numpy.tame``."""
         return False
 
@@ -228,9 +229,12 @@ def _derivative(f, k):
     return derivative
 
 
+interpreters = torch._C._functorch.peek_interpreter_stack  # of torch.func: None when none is at work
+
+
 def _plain() -> bool:
     """Whether tensors hold numbers that may be looked at: neither traced by the compiler nor wrapped by torch.func."""
-    return not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is None
+    return not torch.compiler.is_compiling() and interpreters() is None
 
 
 class Pass(torch.autograd.Function):
@@ -243,7 +247,7 @@ class Pass(torch.autograd.Function):
     def forward(ctx, input, target, module):
         ctx.save_for_backward(input, target)
         ctx.module = module
-        loss, x, y = module.on_numpy(), input.detach().numpy(), target.detach().numpy()
+        loss, x, y = module.on_numpy(), input.detach().numpy(), target.numpy()
         if input.requires_grad:
             # NumPy's memory, because it asks for huge pages: torch's own takes as long to be faulted in as to be filled
             value, gradient = loss.value_and_grad(x, y, out=np.empty(x.shape, x.dtype))
@@ -269,6 +273,10 @@ class Pass(torch.autograd.Function):
             return gradient.clone() if keep else gradient, None, None
         g = _beside(g, gradient)
         return gradient * g if keep else gradient.mul_(g), None, None
+
+
+def _in_memory(b) -> bool:
+    return b is None or (b.is_cpu and b.dtype in TARGETS and not b.requires_grad)
 
 
 def _batched(g) -> bool:
@@ -421,6 +429,10 @@ def _covary(z, v):
 
 PLAIN = (torch.Tensor, nn.Parameter)
 DTYPES = (torch.float16, torch.float32, torch.float64)
+TARGETS = (
+    *DTYPES, torch.bool, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32,
+    torch.uint64,
+)  # fmt: skip
 
 
 class Loss(nn.Module):
@@ -482,21 +494,18 @@ class Loss(nn.Module):
             not torch.compiler.is_compiling()
             and type(input) in PLAIN
             and type(target) in PLAIN
-            and input.device.type == target.device.type == "cpu"
+            and input.is_cpu
+            and target.is_cpu
             and input.layout is target.layout is torch.strided
             and input.dtype in DTYPES
+            and target.dtype in TARGETS
             and not target.requires_grad
-            and not target.is_complex()
-            and target.dtype != torch.bfloat16
             and input.numel() > 0
             and not (input.is_neg() or target.is_neg())
-            and torch._C._functorch.peek_interpreter_stack() is None
-            and torch.autograd.forward_ad._current_level < 0
+            and interpreters() is None
+            and forward_ad._current_level < 0
             and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
-            and all(
-                b is None or (b.device.type == "cpu" and b.dtype != torch.bfloat16 and not b.requires_grad)
-                for b in self._buffers.values()
-            )
+            and all(map(_in_memory, self._buffers.values()))
         )
 
     def extra_repr(self):

@@ -128,6 +128,25 @@ def test_exact(name, dtype):
     check_exact(name, ON_LOGITS[name][0], dtype)
 
 
+@each_on_logits
+@pytest.mark.parametrize(("dtype", "edge"), [(np.float32, 35.0), (np.float64, 280.0)])
+def test_told_from_the_target_or_from_the_largest(name, dtype, edge):
+    """Of class indices all is told relative to the target where exponentials are tame, of probabilities never."""
+    cls, kwargs, _ = ON_LOGITS[name]
+    loss = cls(reduction="none", **kwargs)
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, 3, (20, 5)), rng.choice([-edge, 0, edge], (20, 5))]).astype(dtype)
+    x[rng.random(x.shape) < 0.2] = -np.inf
+    x[:, 0] = np.maximum(x[:, 0], -edge)  # no row without any class
+    y = rng.integers(0, 5, len(x))
+    seen = np.isfinite(x[np.arange(len(x)), y])
+    for rows in (seen, ~seen):  # a block with a target of probability 0 is told from the largest
+        labels, masses = y[rows], np.eye(5, dtype=dtype)[y[rows]]
+        for part in (loss, loss.grad, loss.hess, loss.hess_diag):
+            got, wanted = part(x[rows], labels), part(x[rows], masses)
+            np.testing.assert_allclose(got, wanted, rtol=60 * np.finfo(dtype).eps, atol=2 * np.finfo(dtype).tiny)
+
+
 # -- parity with torch -----------------------------------------------------------------------------------------------
 
 

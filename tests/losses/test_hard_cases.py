@@ -120,6 +120,15 @@ def test_huber_of_a_delta_beyond_the_dtype(dtype, delta):
     assert lossref.HuberLoss(delta, reduction="none").hess(x, y).tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("delta", [1e-300, 1e-45])
+def test_huber_of_a_delta_below_the_dtype(delta):
+    """The line of slope delta keeps its digits where the residual is large."""
+    x, y = f32([6e9, -1e30, 1e-3, 0]), f32([0.2, 0, 0, 0])
+    wanted = f32(lossref.HuberLoss(delta, reduction="none")((x - y).astype(np.float64), y * 0))
+    for f in both("HuberLoss", delta=delta, reduction="none"):
+        np.testing.assert_allclose(f(x, y), wanted, rtol=3e-7, atol=float(np.finfo(np.float32).smallest_subnormal))
+
+
 @pytest.mark.parametrize("beta", [1e38, 1e39, 1e60, 1e300])
 def test_smooth_l1_of_a_beta_beyond_the_dtype(beta):
     x, y = f32([1e5, 1e30, -3e38, 0]), f32([0, 0, 0, 0])
