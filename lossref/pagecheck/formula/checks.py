@@ -308,7 +308,8 @@ def _is_plain(node: Node) -> bool:
         return True
     if isinstance(node, Elem):
         return _is_plain(node.base) and all(isinstance(i, (Name, Num)) for i in node.indices)
-    return isinstance(node, Call) and node.order == 0 and all(map(_is_plain, node.args))
+    # Of several arguments, the order may be wrong.
+    return isinstance(node, Call) and node.order == 0 and len(node.args) == 1 and _is_plain(node.args[0])
 
 
 def _check_elements(node: Node, scope: Scope) -> None:

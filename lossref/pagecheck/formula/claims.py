@@ -17,19 +17,23 @@ from dataclasses import dataclass, fields, replace
 from . import values as v
 from .domains import Between, Finite
 from .evaluate import Evaluator, Point, domain_of, same
-from .points import DRAWN, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
+from .points import DRAWN, MIRROR, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
+    Call,
     Cases,
     Chain,
     Const,
+    Derivative,
     Each,
     Elem,
     Expectation,
+    Indicator,
     Integral,
     Interval,
     Limit,
     Mul,
+    Nabla,
     Name,
     Neg,
     Node,
@@ -50,7 +54,6 @@ MANY_POINTS = 24  # for a bound, which must be seen to be approached
 RELATIVE = mp.mpf(10) ** -80
 GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
-MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 NUMERIC = "数值核对"
 PROVED = "符号证明"
 
@@ -107,6 +110,8 @@ def check_claim(
             raise FormulaError("the two sides are the same expression, which says nothing", *_span(link))
         if (link.left, link.relation, link.right) in said:
             raise FormulaError("this only repeats the condition", *_span(link), "claim something that follows from it")
+        if len(links) == 1 and (_restates(link.left, link.right, scope) or _restates(link.right, link.left, scope)):
+            raise FormulaError("this only repeats the definition", *_span(link), "claim something that follows from it")
         if link.relation == "\\in":
             _check_membership(tex, link, conditions, scope, loose)
         elif link.relation in MIRROR:
@@ -152,6 +157,20 @@ def _check_held(chain: Chain, conditions: list[Node], scope: Scope) -> None:
 
 def _span(link: Link) -> tuple[int, int]:
     return link.left.span[0], link.right.span[1]
+
+
+def _restates(name: Node, body: Node, scope: Scope) -> bool:
+    """Whether this is a defined symbol beside the very expression that defines it."""
+    if isinstance(name, Name):
+        symbol, written = scope.find(name.name), ()
+    elif isinstance(name, Elem) and isinstance(name.base, Name):
+        symbol, written = scope.family(name.base.name, len(name.indices)), name.indices
+    elif isinstance(name, Call) and not name.order:
+        symbol, written = scope.find(name.name), name.args
+    else:
+        return False
+    own = symbol.definition if symbol is not None else None
+    return own is not None and own.body == body and written == tuple(map(Name, own.parameters or own.indices))
 
 
 def _pairs_of(condition: Node) -> list[tuple[Node, str, Node]]:
@@ -224,22 +243,18 @@ def _trials(
 
 
 def _at_bounds(link: Link, conditions: list[Node], scope: Scope, digits: int = v.DIGITS) -> list[Trial]:
-    r"""Where a condition \le or \ge is an equality, and where the sides of s \ne y meet: no draw hits these.
+    r"""Where a condition \le or \ge is an equality, where a case begins, where the sides of s \ne y meet.
 
-    Only a bound on a symbol itself is taken up, as `s \ge 0`: this is where it can be put in.
+    No draw hits these.  Only a bound on a symbol itself is taken up, as `s \ge 0`: this is where it can be put in.
     """
-    bounds = [
-        Chain((left, right), ("=",), span=left.span)
-        for condition in conditions
-        for left, relation, right in _pairs_of(condition)
-        if relation in ("\\le", "\\ge")
-    ]
+    bounds = [pair for condition in conditions for pair in _meetings(condition, ("\\le", "\\ge"))]
+    cases = [pair for condition in _case_conditions(link) for pair in _meetings(condition, tuple(MIRROR))]
     if link.relation == "\\ne":
-        sides = (link.left, link.right)
-        bounds += [Chain(pair, ("=",), span=link.left.span) for pair in (sides, sides[::-1])]
+        cases += [(link.left, link.right), (link.right, link.left)]
     fixed = [left for left, _ in Given(scope, conditions).assign]
     found: list[Trial] = []
-    for bound in bounds:
+    for pair in (*bounds, *cases):
+        bound = Chain(pair, ("=",), span=pair[0].span)
         given = Given(scope, [bound])
         if not given.assign or given.assign[0][0] in fixed or _is_defined(given.assign[0][0], scope):
             continue
@@ -248,8 +263,28 @@ def _at_bounds(link: Link, conditions: list[Node], scope: Scope, digits: int = v
                 list(points(scope, [link.left, link.right], [*conditions, bound], MANY_POINTS))
         except (FormulaError, Undefined):
             continue  # the domain does not reach it
-        found += _trials(link, [*conditions, bound], scope, digits=digits)
+        try:
+            found += _trials(link, [*conditions, bound], scope, digits=digits)
+        except FormulaError:
+            if pair in bounds:  # the page says that it holds there; elsewhere it may have no value
+                raise
+    if link.relation == "\\ne":
+        found += _trials(link, conditions, scope, SPECIAL, digits)
     return found
+
+
+def _meetings(condition: Node, relations: tuple[str, ...]) -> list[tuple[Node, Node]]:
+    return [(left, right) for left, relation, right in _pairs_of(condition) if relation in relations]
+
+
+def _case_conditions(link: Link) -> list[Node]:
+    """What decides between cases; where something is differentiated, it need not have a value in between."""
+    nodes = [node for side in (link.left, link.right) for node in side.walk()]
+    if any(isinstance(n, (Derivative, Nabla)) or (isinstance(n, Call) and n.order) for n in nodes):
+        return []
+    found = [n.condition for n in nodes if isinstance(n, Indicator)]
+    found += [condition for n in nodes if isinstance(n, Cases) for _, condition in n.branches]
+    return [condition for condition in found if condition is not None]
 
 
 def _is_defined(node: Node, scope: Scope) -> bool:
@@ -320,7 +355,12 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         pairs = _pairs(trial, link)
         noise = trial.noise if relative == RELATIVE else relative
         equal = [_near(a, b, relative, noise) for a, b in pairs]
-        if all(equal) if link.relation == "\\ne" else not all(equal):
+        if link.relation == "\\ne":
+            # A wrong gradient is right where it vanishes with the true one.
+            wrong = all(equal) and any(max(abs(a), abs(b)) > noise for a, b in pairs)
+        else:
+            wrong = not all(equal)
+        if wrong:
             failure = failure or trial
         for a, b in pairs:
             alive = alive or max(abs(a), abs(b)) > noise
@@ -331,6 +371,9 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         raise _broken(tex, link, failure, _slip(ratios, gaps))
     if not trials:
         raise FormulaError("no point was found to try this at", *link.left.span)
+    for side in (link.left, link.right):
+        if isinstance(side, Mul) and any(map(_is_zero, side.factors)) and _has_value(side, trials[0], scope):
+            raise FormulaError("a product with 0 is 0, whatever stands beside it", *side.span)
     if not alive:
         raise FormulaError(
             "both sides are 0 at every point tried, which proves nothing",
@@ -353,6 +396,16 @@ def _near(a, b, relative, noise) -> bool:
 
 def _is_zero(node: Node) -> bool:
     return isinstance(node, Num) and mp.mpf(node.text) == 0
+
+
+def _has_value(product: Mul, trial: Trial, scope: Scope) -> bool:
+    """Whether each factor has a value by itself: in 0 log 0 = 0 one has not."""
+    try:
+        for factor in product.factors:
+            Evaluator(scope, trial.point).eval(factor, trial.env)
+    except Undefined:
+        return False
+    return True
 
 
 class Refuted(FormulaError):

@@ -131,12 +131,20 @@ class Operators(Parser):
             target = self.factor()
         return self._derivative(target, by, order, total, start)
 
+    def primary(self) -> Node:
+        if self.token.is_("{") and self.peek().is_("\\partial"):
+            return self.inline_derivative()
+        return super().primary()
+
     def inline_derivative(self) -> Node:
-        """``\\partial L/\\partial z_i``."""
+        """``\\partial L/\\partial z_i``, ``{\\partial L}/{\\partial z_i}``."""
         start = self.token.start
+        braced = self.accept("{")
         total = self._take_d()
         order = self._order()
         target = self.factor()
+        if braced:
+            self.expect("}", "to close the group")
         self.expect("/", "in ∂f/∂x")
         by = self._denominator("")
         return self._derivative(target, by, order, total, start)
@@ -360,7 +368,10 @@ class Operators(Parser):
         to = self.expression()
         side = ""
         if self.accept("^"):
+            braced = self.accept("{")
             side = self.take().text
+            if braced:
+                self.expect("}", "to close the group")
         self.expect("}", "to close the subscript")
         return Limit(name, to, side, self.product(), span=self.span(start))
 

@@ -128,8 +128,8 @@ class Parser:
 
     @contextmanager
     def binding(self, *names: str):
-        for name in names:
-            if name in self.bound:
+        for i, name in enumerate(names):
+            if name in self.bound or name in names[:i]:
                 raise self.error(
                     f"`{name}` is already bound here", "two nested indices need two different letters"
                 )
@@ -243,6 +243,8 @@ class Parser:
         while True:
             token = self.token
             if token.is_("^"):
+                if self._is_side():
+                    return value
                 if isinstance(value, Call) and value.name in PREFIX.values() and not opened:
                     raise self.error(
                         "it is unclear what this exponent belongs to", "write (\\log x)^2 or \\log(x^2)"
@@ -263,6 +265,11 @@ class Parser:
                 value = Call("gamma", (Add((value, Num("1"))),), span=self.span(start))
             else:
                 return value
+
+    def _is_side(self) -> bool:
+        """``^+`` or ``^{-}``: from where a limit is taken."""
+        braced = self.peek().is_("{")
+        return self.peek(1 + braced).is_("+", "-") and self.peek(2 + braced).is_("}")
 
     def _skip_group_or_token(self) -> None:
         if self.accept("{"):

@@ -227,7 +227,9 @@ def power(a, b):
         if a == 0 and b < 0:
             raise Undefined("0 to a negative power")
         if abs(b) > HUGE:
-            raise Undefined(f"an exponent beyond {mp.nstr(HUGE, 3)}")
+            if a <= 0 or abs(b * mp.log(a)) > HUGE:
+                raise Undefined(f"an exponent beyond {mp.nstr(HUGE, 3)}")
+            return mp.exp(b * mp.log(a))  # (1 + 1/z)^z
         if a < 0 and b != mp.floor(b):
             raise Undefined("a negative number to a fractional power")
         return mp.power(a, b)

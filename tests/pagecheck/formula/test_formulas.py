@@ -108,6 +108,14 @@ $\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
     "definition behind a word": r"令 $g := z^2$，有 $g \ge 0$。",
     "bound in a condition": r"当 $z \ge 0$ 时，$|z| = z$。",
     "not equal": SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} \ne -t_i(1-s_i)$$",
+    "limits from a side": r"$\lim_{z\to 0^+}\frac{|z|}{z} = 1$，$\lim_{z\to 0^{-}}\frac{|z|}{z} = -1$，"
+    + r"$\lim_{\beta\to 0}\beta\log(1+e^{z/\beta}) = \max(z, 0)$",
+    "limits near what is too large": r"$\lim_{z\to\infty}\left(1+\frac1z\right)^z = \mathrm e$，"
+    + r"$\lim_{\beta\to\infty}\frac1\beta\log\sum_i e^{\beta v_i} = \max_i v_i$",
+    "tight within a condition": r"当 $0 < z < 1$ 时，$z^2 < z$；当 $r \in [2, \infty)$ 时，$r^2 \ge 2r$。",
+    "case by case": r"$\mathbf 1[z > 0] = \max(\operatorname{sign}(z), 0)$",
+    "equal at the end of a chain": r"定义 $f := 2z$。$z+z = 2z = f$",
+    "derivative between braces": r"${\partial \sigma(z)}/{\partial z} = \sigma'(z)$",
     "beyond double precision": r"$-\log(1-\sigma(z)) = \operatorname{softplus}(z)$，"
     + r"$\log(1-\sigma(z-300)) = -\operatorname{softplus}(z-300)$",
 }
@@ -130,6 +138,22 @@ FALSE = {
         ["`=` does not hold", "at    z = 0"],
     ),
     "not equal but where they meet": (r"$z \ne y$", ["`≠` does not hold"]),
+    "not equal but somewhere": (r"$\sigma(z) \ne \frac12$", ["`≠` does not hold", "at    z = 0"]),
+    "limit from one side": (r"$\lim_{z\to 0}\operatorname{sign}(z) = 1$", ["from the left and from the right differ"]),
+    "limit that does not settle": (r"$\lim_{z\to\infty}e^{e^z} = 1$", ["does not settle", "exp of a number beyond"]),
+    "sum over nothing": (r"$\sum_{i=8}^C v_i = 0$", ["`i` runs from 8 to 2, over nothing"]),
+    "product with zero": (r"$0\cdot z = 0$", ["a product with 0"]),
+    "repeated definition": (r"定义 $f := 17z$。$f = 17z$", ["only repeats the definition"]),
+    "repeated definition of a function": (r"定义 $f(z) := 17z$。$f(z) = 17z$", ["only repeats the definition"]),
+    "repeated definition of a family": (r"定义 $f_n := 17z_n$。$17z_n = f_n$", ["only repeats the definition"]),
+    "border of a case": (
+        r"$\mathbf 1[z\ge 0] = \frac{1+\operatorname{sign}(z)}{2}$", ["`=` does not hold", "at    z = 0"]),
+    "only at the sizes declared": (r"$C^2 = 5C-6$", ["`=` does not hold", "C = 4"]),
+    "size by another": (r"取 $C=N$，有 $\sum_i 1 = C$。", ["the size `N` is not known here"]),
+    "list of a vector": (r"取 $v=(z, v)$，有 $\sum_i v_i = z$。", ["a list holds numbers"]),
+    "parameter twice": (r"定义 $D(a, a) := a$。$D(z, z) = z$", ["already bound"]),
+    "mention with its arguments exchanged": (
+        r"定义 $D(a, b) := a-b$。$D(z, r) = -D(z, r)+2D(z, r)$，其中 $D(r, z)$。", ["occurs in no checked formula"]),
     "sign": (r"$\sigma'(z) = -\sigma(z)(1-\sigma(z))$", ["`=` does not hold", "differ in sign", "docs/page.md:"]),
     "factor": (r"$\sigma'(z) = 2\sigma(z)(1-\sigma(z))$", ["1/2 times", "left", "right", "z ="]),
     "1/N": (BCE + "\n" + r"$$\frac{\partial L}{\partial z_n} = p_n-y_n$$", ["1/N"]),
