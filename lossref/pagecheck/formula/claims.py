@@ -14,9 +14,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
+from . import slips
 from . import values as v
 from .domains import Between, Finite
-from .evaluate import Evaluator, Point, domain_of, same
+from .evaluate import Evaluator, Point, domain_of
 from .points import DRAWN, MIRROR, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
@@ -54,6 +55,7 @@ MANY_POINTS = 24  # for a bound, which must be seen to be approached
 RELATIVE = mp.mpf(10) ** -80
 GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
+SHAPES = "a vector is a column; is an index or a ^\\top missing?"
 NUMERIC = "数值核对"
 PROVED = "符号证明"
 
@@ -105,21 +107,26 @@ def check_claim(
     ]
     tight = False
     said = {link for condition in conditions for link in _pairs_of(condition)}
-    for link in links:
+    for step, link in enumerate(links, 1):
         if link.left == link.right and _said(tex, link.left) == _said(tex, link.right) and link.relation != "\\ne":
             raise FormulaError("the two sides are the same expression, which says nothing", *_span(link))
         if (link.left, link.relation, link.right) in said:
             raise FormulaError("this only repeats the condition", *_span(link), "claim something that follows from it")
         if len(links) == 1 and (_restates(link.left, link.right, scope) or _restates(link.right, link.left, scope)):
             raise FormulaError("this only repeats the definition", *_span(link), "claim something that follows from it")
-        if link.relation == "\\in":
-            _check_membership(tex, link, conditions, scope, loose)
-        elif link.relation in MIRROR:
-            tight |= _check_inequality(tex, link, conditions, scope, loose)
-        else:
-            _check_equality(tex, link, conditions, scope)
-            if link.relation == "\\approx":
-                _check_decimals(tex, link, conditions, scope, established)
+        try:
+            if link.relation == "\\in":
+                _check_membership(tex, link, conditions, scope, loose)
+            elif link.relation in MIRROR:
+                tight |= _check_inequality(tex, link, conditions, scope, loose)
+            else:
+                _check_equality(tex, link, conditions, scope)
+                if link.relation == "\\approx":
+                    _check_decimals(tex, link, conditions, scope, established)
+        except Refuted as error:
+            if len(links) > 1:
+                error.message = error.message.replace("not hold", f"not hold, step {step} of {len(links)}", 1)
+            raise
     if loose and not any(link.relation in MIRROR or link.relation == "\\in" for link in links):
         raise FormulaError(
             "`loose` stands behind a formula without an inequality", *chain.span, "remove the comment"
@@ -231,12 +238,13 @@ def _trials(
                     continue
                 if digits < v.MANY_DIGITS:
                     return _trials(link, conditions, scope, style, v.MANY_DIGITS)
+                if isinstance(error, v.WrongShape):
+                    raise FormulaError(str(error), *_span(link), SHAPES) from None
+                where = f"\n  at    {said}" if (said := describe(point, env, needs)) else ""
                 raise FormulaError(
-                    f"has no value at a point of the declared domain: {error}"
-                    f"\n  at {describe(point, env, needs)}",
-                    link.left.span[0],
-                    link.right.span[1],
-                    "restrict the domain in the front matter, or say 当 … before the formula",
+                    f"has no value at a point of the declared domain: {error}{where}",
+                    *_span(link),
+                    error.fix or "restrict the domain in the front matter, or say 当 … before the formula",
                 ) from None
             found.append(Trial(left, right, evaluator.scale, point, env, needs, digits))
     return found
@@ -322,9 +330,8 @@ def _pairs(trial: Trial, link: Link):
     ):
         raise FormulaError(
             f"the two sides differ in shape: {_shape(left)} and {_shape(right)}",
-            link.left.span[0],
-            link.right.span[1],
-            "a vector is a column; is an index or a ^\\top missing?",
+            *_span(link),
+            SHAPES,
         )
     if isinstance(left, Matrix):
         return [(v.real(a), v.real(b)) for a, b in zip(left.entries(), right.entries(), strict=False)]
@@ -368,7 +375,10 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
                 ratios.append((a / b, trial))
             gaps.append(a - b)
     if failure is not None:
-        raise _broken(tex, link, failure, _slip(ratios, gaps))
+        slip = slips.from_values(ratios, gaps)
+        if not slip and link.relation == "=" and relative == RELATIVE:
+            slip = _mended(link, trials, scope, tex)
+        raise _broken(tex, link, failure, slip)
     if not trials:
         raise FormulaError("no point was found to try this at", *link.left.span)
     for side in (link.left, link.right):
@@ -423,40 +433,31 @@ def _broken(tex: str, link: Link, trial: Trial, slip: str = "") -> Refuted:
     ]
     if where:
         lines.append(f"  at    {where}  (seed {SEED})")
-    return Refuted("\n".join(lines), link.left.span[0], link.right.span[1], slip)
+    if slip:
+        lines.append(f"  slip? {slip}")
+    return Refuted("\n".join(lines), link.left.span[0], link.right.span[1])
 
 
 def _said(tex: str, node: Node) -> str:
     return re.sub(r"\s+", " ", tex[slice(*node.span)]).strip().rstrip("&\\ ")
 
 
-def _slip(ratios: list, gaps: list) -> str:
-    """A guess at what went wrong, from how the two sides differ."""
-    values = [r for r, _ in ratios]
-    if len(values) >= 2 and all(same(r, values[0]) for r in values) and not same(values[0], mp.mpf(1)):
-        r = values[0]
-        named = {
-            "-1": mp.mpf(-1), "2": mp.mpf(2), "1/2": mp.mpf("0.5"), "ln 10": mp.log(10),
-            "1/ln 10": 1 / mp.log(10),
-            "ln 2": mp.log(2), "1/ln 2": 1 / mp.log(2),
-        }  # fmt: skip
-        for name, value in named.items():
-            if same(r, value):
-                if name == "-1":
-                    return "the sides differ in sign"
-                cause = "another base of the logarithm" if "ln" in name else "a missing factor"
-                return f"left is {name} times right: {cause}?"
-        return f"left is always {mp.nstr(r, 8)} times right: a missing factor?" if r else ""
-    for size in sorted({name for _, trial in ratios for name in trial.point.sizes}):
-        for power, text in ((1, size), (-1, f"1/{size}")):
-            several = len({trial.point.sizes[size] for _, trial in ratios}) > 1
-            if several and all(same(r, mp.mpf(trial.point.sizes[size]) ** power) for r, trial in ratios):
-                return f"left is {text} times right: is a 1/{size} missing or doubled?"
-    if len(gaps) >= 2 and all(same(g, gaps[0]) for g in gaps):
-        return f"left − right is always {mp.nstr(gaps[0], 8)}: a constant term?"
-    if len(values) >= 2 and all(same(abs(r), mp.mpf(1)) for r in values):
-        return "the sides agree up to a sign"
-    return ""
+def _mended(link: Link, trials: list[Trial], scope: Scope, tex: str) -> str:
+    """A small change with which the link would hold at every point tried."""
+
+    def holds(left: Node, right: Node) -> bool:
+        for trial in trials:
+            evaluator = Evaluator(scope, trial.point)
+            try:
+                changed = replace(trial, left=evaluator.eval(left, trial.env), right=evaluator.eval(right, trial.env))
+                pairs = _pairs(changed, Link(left, "=", right))
+            except (FormulaError, Undefined):
+                return False
+            if not all(_near(a, b, RELATIVE, v.ZERO) for a, b in pairs):
+                return False
+        return True
+
+    return slips.from_changes(tex, (link.left, link.right), scope, holds)
 
 
 # ---- rounding --------------------------------------------------------------------------------
@@ -659,7 +660,13 @@ def _check_membership(tex: str, link: Link, conditions: list[Node], scope: Scope
             if isinstance(end, Const) or (isinstance(end, Neg) and isinstance(end.value, Const)):
                 continue
             relation = {"<": "\\le", ">": "\\ge"}[relation] if closed else relation
-            _check_inequality(tex, Link(node, relation, end), conditions, scope, loose)
+            try:
+                _check_inequality(tex, Link(node, relation, end), conditions, scope, loose)
+            except Refuted:
+                raise
+            except FormulaError as error:
+                wanted = "a set is filled to its ends: an end that is reached is closed, [ or ], the others are open"
+                raise FormulaError(f"the end {_said(tex, end)}: {error.message}", *end.span, wanted) from None
 
 
 def _check_index_range(size: str, target: Node) -> None:

@@ -56,6 +56,7 @@ Key = tuple  # ('plain', name) or ('family'|'entry', name, index, …)
 
 SAME = mp.mpf(10) ** -60  # two numbers this close, relatively, are one
 SETTLED = mp.mpf(10) ** -20  # a limit is known to this, relatively
+DEPTH = 40  # definitions through definitions
 STEPS = 200_000  # evaluations at one point: a page's formula needs hundreds
 
 
@@ -200,15 +201,16 @@ class Evaluator:
     def _element(self, symbol: Symbol, index: tuple[int, ...]):
         for i, size in zip(index, symbol.shape, strict=False):
             if not 1 <= i <= self.size(size):
-                raise Undefined(f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}")
+                said = f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}"
+                raise Undefined(said, "is this the index of another size, or shifted by one?")
         if symbol.definition is not None:
             return self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index), strict=False)))
         return self.point.families[symbol.key][index]
 
     def defined(self, symbol: Symbol, env: dict):
         self.depth += 1
-        if self.depth > 200:
-            raise FormulaError(f"the definition of `{symbol.name}` leads back to itself")
+        if self.depth > DEPTH:
+            raise FormulaError(f"the definition of `{symbol.name}` leads back to itself", fix="define one by the other")
         try:
             return self.eval(symbol.definition.body, env)
         finally:
@@ -289,7 +291,8 @@ class Evaluator:
             index = divmod(index[0], 10)  # J_{12} of a matrix is its element 1, 2
         row, col = (index[0], 1) if len(index) == 1 and value.is_vector else (*index, 0)[:2]
         if not (1 <= row <= value.shape[0] and 1 <= col <= value.shape[1]):
-            raise Undefined(f"element {index} lies outside the {value.shape[0]}×{value.shape[1]} shape")
+            said = f"element {', '.join(map(str, index))} lies outside the {value.shape[0]}×{value.shape[1]} shape"
+            raise Undefined(said, "is this the index of another size, or shifted by one?")
         return value.rows[row - 1][col - 1]
 
     def _Neg(self, node: Neg, env):
@@ -458,7 +461,8 @@ class Evaluator:
         else:
             low, high = self.integer(node.low, env), self.integer(node.high, env)
             if high < low - 1:  # one below is the empty sum of a recursion's beginning
-                raise Undefined(f"`{node.index}` runs from {low} to {high}, over nothing")
+                said = f"`{node.index}` runs from {low} to {high}, over nothing"
+                raise Undefined(said, "look at the two ends of the range")
             if high - low > 10_000:
                 raise Undefined(f"a sum over {high - low} terms is too long to check")
             items = [mp.mpf(i) for i in range(low, high + 1)]
@@ -524,7 +528,7 @@ class Evaluator:
         sides = [node.side] if node.side else self.sides(node.variable, to)
         found = [self.settled(lambda step, s=side: function(to + mp.mpf(f"{s}1") / step)) for side in sides]
         if self.largest_gap(found[0], found[-1]) > SETTLED:
-            raise Undefined("the limits from the left and from the right differ (write 0^+ or 0^-)")
+            raise Undefined("the limits from the left and from the right differ", "write 0^+ or 0^-")
         return found[0]
 
     def sides(self, variable: str, to) -> list[str]:
@@ -546,7 +550,8 @@ class Evaluator:
                 continue
             if self.largest_gap(a, b) < SETTLED:
                 return b
-        raise Undefined(f"the limit does not settle; it was tried from 10^30 down to 10^4{why}")
+        said = f"the limit does not settle; it was tried from 10^30 down to 10^4{why}"
+        raise Undefined(said, "is there a limit? if so, write what stands under it so that it tends faster")
 
     @staticmethod
     def largest_gap(a, b):

@@ -160,6 +160,9 @@ class Operators(Parser):
             variable = self.symbol()
             if not isinstance(variable, (Name, Elem)):
                 raise self.error("one differentiates by a symbol", token=self.tokens[here])
+            counts = self.scope.find(variable.name) if isinstance(variable, Name) else None
+            if counts is not None and counts.kind in ("index", "size"):
+                raise self.error(f"`{counts.name}` counts: one differentiates by a number", token=self.tokens[here])
             by.extend([variable] * self._order())
             if not close and not braced:
                 break

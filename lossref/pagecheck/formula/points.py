@@ -221,7 +221,9 @@ def points(
             if not (needs.base or needs.families):
                 break
     if not seen and style == DRAWN:
-        raise Undefined("no point satisfies the conditions")
+        raise Undefined(
+            "no point satisfies the conditions", "do they contradict each other, or what the front matter declares?"
+        )
 
 
 def _narrowed(scope: Scope, given: Given) -> dict[Key, Between]:

@@ -49,7 +49,11 @@ def precision(digits: int):
 
 
 class Undefined(ArithmeticError):
-    """The expression has no value here: log of 0, division by 0, …"""
+    """The expression has no value at this point; ``fix`` says what may help."""
+
+    def __init__(self, message: str, fix: str = ""):
+        super().__init__(message)
+        self.fix = fix
 
 
 class WrongShape(Undefined):
