@@ -213,7 +213,7 @@ def lowered(metric):
 
 
 def by_theory(metric):
-    """BCE，阈值取 1 / (1 + β)。"""
+    """BCE，阈值随权重移动。"""
     pairs = zip(runs["BCE"], ratios, strict=True)
     return [metric(*run, threshold=-np.log(ratio)) for run, ratio in pairs]
 

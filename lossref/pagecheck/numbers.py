@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import copy
 import difflib
 import functools
 import html
@@ -31,7 +32,16 @@ from fractions import Fraction
 
 from lossref.pagecheck.literals import APPROXIMATELY, NUMBER, Number, disagreement, find_numbers, show, spoken_number
 from lossref.pagecheck.quoted import FILE, Record
-from lossref.pagecheck.snippets import Code, Failed, Session, loaded_names, page_code, stored_names, touches_checker
+from lossref.pagecheck.snippets import (
+    Code,
+    Failed,
+    Session,
+    constants,
+    loaded_names,
+    page_code,
+    stored_names,
+    touches_checker,
+)
 from lossref.pagecheck.source import ATTR, CODE, HTML, PROSE, Check, Comment, Math, Page, PageError, failing, spans
 
 
@@ -223,7 +233,8 @@ def _blank_executed(page: Page, text: str, words: str) -> str:
     squeezed = re.sub(r"\s+", " ", words)
     for start, end in spans(page.kinds, CODE):
         said = re.sub(r"\s+", " ", text[start:end]).strip("` ")
-        if re.search(r"[A-Za-z_]", said) and _stands_in(said, squeezed):
+        claimed = page.comment_behind(end, "=", ":=") and page.text[end : end + 4] == "<!--"
+        if re.search(r"[A-Za-z_]", said) and not claimed and _stands_in(said, squeezed):
             chars[start:end] = re.sub(r"\S", " ", text[start:end])
     return "".join(chars)
 
@@ -366,7 +377,6 @@ def _evaluate(page: Page, session: Session, claim: Comment, expression: ast.Expr
 
 def _compare(page: Page, session: Session, segment: Segment, expression: ast.Expression) -> str:
     claim, numbers = segment.claim, segment.numbers
-    _refuse_hidden_constant(page, session, claim, expression)
     for number in numbers:
         _refuse_repetition(page, claim, expression, number)
     value = _evaluate(page, session, claim, expression)
@@ -389,6 +399,8 @@ def _compare(page: Page, session: Session, segment: Segment, expression: ast.Exp
                 number.start, f"written: {_as_written(page, number)}\n  {problem}, by <!--= {claim.value} -->"
             )
         _refuse_carried(page, session, claim, expression, number, position)
+        _refuse_hidden_constant(page, session, claim, expression, number, position)
+    _refuse_idle(page, session, claim, expression)
     return "计算"
 
 
@@ -433,57 +445,106 @@ def _refuse_repetition(page: Page, claim: Comment, expression: ast.Expression, n
             raise _repeats(page, claim, node.value)
 
 
-def _refuse_hidden_constant(page: Page, session: Session, claim: Comment, expression: ast.Expression) -> None:
-    """A name that hidden code sets to a constant is the number written twice, where the reader sees one."""
-    if not isinstance(expression.body, ast.Name):
+def _refuse_idle(page: Page, session: Session, claim: Comment, expression: ast.Expression) -> None:
+    """Numbers of the page on which the value does not depend are no computation: 3 + 4 + 0 * n."""
+    names = loaded_names(expression) - set(dir(builtins))
+    if names & {argument.arg for argument in ast.walk(expression) if isinstance(argument, ast.arg)}:
         return
-    name, constant = expression.body.id, False
-    for index, step in enumerate(session.steps):
-        if step.offset < claim.start and isinstance(step, Code):
+    value = session.value(expression, claim.start)
+    for name in names - stored_names(expression):
+        given = session.value(ast.parse(name, mode="eval"), claim.start)
+        if type(given) not in (int, float):
+            return  # what a call, a list or a module brings along is not looked into
+        for other in (given + 1, 2 * given + 1, -given):
             try:
-                units = session.units(index)
-            except PageError:  # its own check says so
+                if session.value(_replaced(expression, name, other), claim.start) != value:
+                    return
+            except Exception:
                 return
-            for statement in (statement for unit in units for statement in unit.tree.body):
-                if name in stored_names(statement):
-                    constant = step.hidden and isinstance(statement, ast.Assign) and not loaded_names(statement)
-    if constant:
-        raise page.error(
-            claim.value_start,
-            f"<!--= {claim.value} --> is a constant of hidden code, so it only repeats the number: bind the number "
-            f"itself, <!--:= {claim.value} -->, or compute it",
-        )
+    raise page.error(
+        claim.value_start,
+        f"<!--= {claim.value} --> gives the same whatever {'、'.join(sorted(names))} may be, so it only repeats the "
+        "number: compute it",
+    )
+
+
+def _replaced(expression: ast.Expression, name: str, value: float) -> ast.Expression:
+    nodes = [n for n in ast.walk(expression) if isinstance(n, ast.Name) and n.id == name]
+    return copy.deepcopy(expression, {id(n): ast.copy_location(ast.Constant(value), n) for n in nodes})
+
+
+def _refuse_hidden_constant(
+    page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
+) -> None:
+    """A constant of hidden code that comes out as it is, is the number written twice, where the reader sees one."""
+    if not any(_says(number, value) for value in session.hidden_constants()):
+        return
+    part = session.behind(expression, claim.start)
+    written = [(node, unseen) for step, unseen in part if isinstance(step, ast.AST) for node in constants(step)]
+    for node in [node for node, unseen in written if unseen and _says(number, abs(node.value))]:
+        others = {id(other): other.value + 1 for other, _ in written if other is not node}
+        results = [
+            session.again(part, expression, changes)
+            for changes in ({}, {id(node): node.value + 1}, others)
+        ]
+        values = [list(_flat(r))[position] if isinstance(r, list) else r for r in results]
+        if not all(isinstance(value, (int, float)) for value in values):
+            continue
+        as_is, changed, apart = (abs(value) for value in values)
+        if as_is == apart and abs(changed - as_is - 1) < 1e-9 * changed:
+            raise page.error(
+                claim.value_start,
+                f"<!--= {claim.value} --> is the constant {node.value!r} of hidden code, so it only repeats the "
+                "number: bind the number itself, <!--:= name -->, or compute it",
+            )
+
+
+def _says(number: Number, size: float) -> bool:
+    """Whether a number as written is this one, signs apart."""
+    if number.value is None or not size:
+        return False
+    return disagreement(replace(number, value=abs(number.value)), size) is None
+
+
+# What a computation that names nothing of the page may be made of.
+_FOLDED = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context)
+_FOLDS = {"int", "float", "len", "ord", "abs", "round", "sum", "pow"}
+
+
+def _folded(part: ast.AST) -> float | None:
+    """The number that a part of an expression is by itself: 7, 3 + 4, int("07")."""
+    for node in ast.walk(part):
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if not (isinstance(node, _FOLDED) or called or (isinstance(node, ast.Name) and node.id in _FOLDS)):
+            return None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Pow, ast.LShift)) and part is not node:
+            return None
+    try:
+        value = eval(compile(ast.fix_missing_locations(ast.Expression(part)), "<claim>", "eval"), {})
+    except Exception:
+        return None
+    return value if type(value) in (int, float) else None
 
 
 def _refuse_carried(
     page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
 ) -> None:
     """Refuse an expression that hands on a constant: change the constant, and the value follows."""
-    for node in ast.walk(expression):
-        if (
-            not isinstance(node, ast.Constant)
-            or isinstance(node.value, bool)
-            or not isinstance(node.value, (int, float))
-        ):
+    for node in ast.walk(expression.body):
+        if not isinstance(node, (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Call)):
             continue
-        if (
-            abs(node.value) == float("inf")
-            or number.value is None
-            or abs(Fraction(node.value) - abs(number.value)) > Fraction(1, 10**9) * abs(number.value)
-        ):
+        original = _folded(node)
+        if original is None or not _says(number, abs(original)):
             continue
-        original = node.value
         try:
-            node.value = original + 1
-            changed = session.value(expression, claim.start)
+            swapped = {id(node): ast.copy_location(ast.Constant(original + 1), node)}
+            changed = session.value(copy.deepcopy(expression, swapped), claim.start)
             changed = list(_flat(changed))[position] if isinstance(changed, list) else changed
-            carried = isinstance(changed, (int, float)) and abs(abs(changed) - (original + 1)) <= 1e-9 * (
+            carried = isinstance(changed, (int, float)) and abs(abs(changed) - abs(original + 1)) <= 1e-9 * abs(
                 original + 1
             )
         except Exception:
             carried = False
-        finally:
-            node.value = original
         if carried:
             raise _repeats(page, claim, original)
 
@@ -592,12 +653,14 @@ def _check_hidden(page: Page) -> Iterator[PageError]:
             places += [(m.start(1), m[1]) for m in re.finditer(r">([^<>]*)<", said)]
         for at, text in places:
             text = html.unescape(text)
-            if find_numbers(_blank_categories(text)) or any(unicodedata.category(c) in ("No", "Nl") for c in text):
+            plain = _WORDS.sub("", _blank_categories(text))
+            if "$" in plain or any(unicodedata.category(c) in ("Nd", "No", "Nl") for c in plain):
                 said = f"{text.strip()}: a number inside a tag or entity cannot carry a claim: say it in the text"
                 yield page.error(start + at, said)
     for math in page.maths:
         for match in re.finditer(r"\\(?:text\w*|mbox|tag\*?)\s*\{([^{}]*)\}", math.tex):
-            if not match[0].startswith("\\tag") and find_numbers(_blank_categories(match[1])):
+            label = match[0].startswith("\\tag") and re.fullmatch(r"\(?\d+(?:\.\d+)?[a-z]?\)?", match[1].strip())
+            if not label and find_numbers(_blank_categories(match[1])):
                 yield page.error(
                     math.start + match.start(1),
                     f"{match[1].strip()}: a number in a formula's words is checked by nothing: say it outside",
@@ -673,7 +736,7 @@ def _comment_checks(page: Page) -> list[Check]:
             )
         if fence.language != "python" or not fence.run:
             continue
-        for line, column, said in _comments(fence.code):
+        for line, column, said in (*_comments(fence.code), *_docstrings(fence.code)):
             for number in find_numbers(_blank_categories(said), fence.lines[line][0] + column):
                 raise page.error(
                     number.start,
@@ -681,6 +744,21 @@ def _comment_checks(page: Page) -> list[Check]:
                     "in the text with a claim",
                 )
     return []
+
+
+@functools.lru_cache(maxsize=1024)
+def _docstrings(code: str) -> list[tuple[int, int, str]]:
+    """The lines of docstrings, which are read like comments: line (from 0), column, text."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []  # its own check says so
+    found, lines = [], code.split("\n")
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
+            first, last = node.body[0].lineno, node.body[0].end_lineno
+            found += [(line - 1, 0, lines[line - 1]) for line in range(first, last + 1)]
+    return found
 
 
 @functools.lru_cache(maxsize=1024)

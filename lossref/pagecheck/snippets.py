@@ -15,6 +15,7 @@ import __future__
 
 import ast
 import contextlib
+import copy
 import functools
 import hashlib
 import io
@@ -171,6 +172,51 @@ class Session:
                     raise
         return self.memo[key]
 
+    def hidden_constants(self) -> set[float]:
+        """The numbers that stand in hidden code, without their signs."""
+        found: set[float] = set()
+        for index, step in enumerate(self.steps):
+            if isinstance(step, Code) and step.hidden:
+                key = ("constants", step)
+                if key not in self.memo:
+                    trees = [unit.tree for unit in self.units(index)]
+                    self.memo[key] = {abs(node.value) for tree in trees for node in constants(tree)}
+                found |= self.memo[key]
+        return found
+
+    def behind(self, expression: ast.Expression, offset: int) -> list[tuple[ast.stmt | Binding, bool]]:
+        """The statements and inputs above `offset` that an expression's names come from, and whether each is hidden."""
+        wanted, found = loaded_names(expression), []
+        for index in reversed(range(self.steps_before(offset))):
+            step = self.steps[index]
+            if isinstance(step, Binding):
+                found += [(step, False)] * bool(wanted & step.values.keys())
+                continue
+            for statement in reversed([s for unit in self.units(index) for s in unit.tree.body]):
+                if wanted & given_names(statement):
+                    wanted |= loaded_names(statement)
+                    found.append((statement, step.hidden))
+        return found[::-1]
+
+    def again(
+        self, part: list[tuple[ast.stmt | Binding, bool]], expression: ast.Expression, changes: Mapping[int, float]
+    ) -> object:
+        """What an expression gives when only a part of the page is run, with constants changed; None if it fails."""
+        names: dict[str, Any] = {"__name__": "__main__"}
+        swapped = {key: ast.Constant(value) for key, value in changes.items()}
+        with random_kept(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            try:
+                for step, _ in part:
+                    if isinstance(step, Binding):
+                        names.update(step.values)
+                    else:
+                        body = [copy.deepcopy(step, dict(swapped))]
+                        exec(compile(ast.fix_missing_locations(ast.Module(body, [])), "<claim>", "exec"), names)
+                return plain(eval(compile(expression, "<claim>", "eval", 0, dont_inherit=True), names))
+            except Exception:
+                return None
+
     # --------------------------------------------------------------------------------------------------------
 
     def steps_before(self, offset: int) -> int:
@@ -256,12 +302,12 @@ class Session:
         return outcomes
 
     def _run_unit(self, unit: Unit) -> Outcome:
-        printed, raised = io.StringIO(), None
+        printed, errors, raised = io.StringIO(), io.StringIO(), None
         with self._state.entered(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for category in _UNSEEN_WARNINGS:
                 warnings.simplefilter("ignore", category)
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()), _echo():
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors), _echo():
                 for statement in unit.tree.body:
                     tree = ast.Interactive([statement]) if self.page.interactive else ast.Module([statement], [])
                     mode = "single" if self.page.interactive else "exec"
@@ -277,6 +323,9 @@ class Session:
                         break
                     finally:
                         self._state.meet_new_modules()
+        if errors.getvalue() and raised is None:
+            said = "this code writes to stderr, where nothing is checked: print it, or warn"
+            raise PageError(Location(self.page.path, unit.first, 1), said)
         warned = tuple((w.category.__name__, str(w.message)) for w in caught)
         return Outcome(printed.getvalue(), warned, raised)
 
@@ -330,6 +379,22 @@ def loaded_names(tree: ast.AST) -> set[str]:
 def stored_names(tree: ast.AST) -> set[str]:
     """The names that a tree gives values to."""
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def constants(tree: ast.AST) -> list[ast.Constant]:
+    """The numbers that are written in a tree."""
+    return [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)]
+
+
+def given_names(statement: ast.stmt) -> set[str]:
+    """The names that a statement gives values to, as a definition or an import too."""
+    found = stored_names(statement)
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return found
 
 
 def page_code(page: Page) -> list[Code]:

@@ -128,6 +128,7 @@ def test_hostile_claims(claim):
         ("import os\nos.system('echo 3')", "page.md:3:1: this code writes to the terminal itself"),
         ("import os\nos.write(1, b'3')", "page.md:3:1: this code writes to the terminal itself"),
         ("import sys\nsys.__stdout__.write('3')", "page.md:3:1: this code writes to the terminal itself"),
+        ("import sys\nprint(3, file=sys.stderr)", "page.md:3:1: this code writes to stderr"),
         ("import threading\nthreading.Timer(1, print).start()", "page.md:3:1: this code leaves a thread running"),
         ("import lossref.pagecheck.snippets", "page.md:2:1: lossref.pagecheck.snippets: a page's code has nothing"),
         ("from lossref import pagecheck", "page.md:2:1: lossref.pagecheck: a page's code has nothing"),

@@ -10,6 +10,7 @@ points      where a claim is tried
 values      100-digit numbers, dual numbers, matrices
 evaluate    an expression at a point
 claims      is a relation true?
+slips       if not, what may have gone wrong
 checks      a page -> its checks
 """
 

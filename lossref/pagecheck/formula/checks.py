@@ -7,6 +7,7 @@ formula contains; what is none of these is an error.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from collections import Counter
@@ -251,28 +252,60 @@ def _condition_used(formula: _Formula, formulas: list[_Formula], scope: Scope) -
 
 
 class _Known:
-    """Every expression that some checked formula of the page contains, and every decimal that is claimed."""
+    """The expressions that checked formulas contain, and every decimal that is claimed."""
 
     def __init__(self, formulas: list[_Formula], page: Page):
         self.formulas, self.page = formulas, page
-
-    @functools.cached_property
-    def bodies(self) -> list[Node]:
-        found = []
-        for formula in self.formulas:
-            found += [formula.condition] if formula.condition is not None else []
-            for statement in formula.reading.statements if formula.reading is not None else ():
-                if statement.kind != "mention":
-                    found += [statement.body, *statement.conditions]
-        return found
+        self._sections = [
+            block.start
+            for block in page.blocks
+            if block.kind == "heading" and re.match(r"#{1,2}[ \t]", page.text[block.start : block.end])
+        ]
+        self._within: dict[int, _Expressions] = {}
 
     @functools.cached_property
     def decimals(self) -> frozenset[str]:
-        return frozenset(re.findall(r"\d+\.\d+", self.page.visible(PROSE))) | claims.decimals(self.bodies)
+        found = [body for formula in self.formulas for body in _bodies(formula)]
+        return frozenset(re.findall(r"\d+\.\d+", self.page.visible(PROSE))) | claims.decimals(found)
 
-    @functools.cached_property
-    def nodes(self) -> set[Node]:
-        return {node for body in self.bodies for node in body.walk()}
+    def contains(self, node: Node, at: int) -> bool:
+        """Whether an expression mentioned at a place is in the formulas of its section, or in one set apart."""
+        section = self._section(at)
+        if section not in self._within:
+            near = [f for f in self.formulas if self._section(f.math.start) == section or _is_set_apart(f)]
+            self._within[section] = _Expressions([body for formula in near for body in _bodies(formula)])
+        return self._within[section].contain(node)
+
+    def _section(self, at: int) -> int:
+        return bisect.bisect(self._sections, at)
+
+    def held(self, claim: Chain) -> frozenset[str]:
+        """The decimals in a claim of rounded numbers that are claimed somewhere else on the page."""
+        if "\\approx" not in claim.relations:
+            return frozenset()
+        return self.decimals.intersection(n.text for n in claim.walk() if isinstance(n, Num))
+
+
+def _bodies(formula: _Formula) -> list[Node]:
+    """What a formula claims, defines or supposes."""
+    found = [formula.condition] if formula.condition is not None else []
+    for statement in formula.reading.statements if formula.reading is not None else ():
+        if statement.kind != "mention":
+            found += [statement.body, *statement.conditions]
+    return found
+
+
+def _is_set_apart(formula: _Formula) -> bool:
+    """A displayed formula or a definition: what a reader remembers, and later sections speak of."""
+    statements = formula.reading.statements if formula.reading is not None else ()
+    return formula.math.display or any(statement.kind == "definition" for statement in statements)
+
+
+class _Expressions:
+    """The parts of some formulas."""
+
+    def __init__(self, bodies: list[Node]):
+        self.nodes = {node for body in bodies for node in body.walk()}
 
     @functools.cached_property
     def sums(self) -> list[tuple[type, Counter]]:
@@ -286,19 +319,15 @@ class _Known:
                 found.append((Neg, Counter(node.value.factors)))
         return found
 
-    def held(self, claim: Chain) -> frozenset[str]:
-        """The decimals in a claim of rounded numbers that are claimed somewhere else on the page."""
-        if "\\approx" not in claim.relations:
-            return frozenset()
-        return self.decimals.intersection(n.text for n in claim.walk() if isinstance(n, Num))
-
-    def contains(self, node: Node) -> bool:
+    def contain(self, node: Node) -> bool:
         if node in self.nodes:
             return True
         product = node.value if isinstance(node, Neg) else node
         if isinstance(product, Mul) or isinstance(node, Add):
             parts = Counter(product.terms if isinstance(product, Add) else product.factors)
-            return any(kind is type(node) and not parts - whole for kind, whole in self.sums)
+            # A product may be mentioned by some of its factors, a sum only whole.
+            alike = (whole for kind, whole in self.sums if kind is type(node))
+            return any(parts == whole or (not isinstance(node, Add) and not parts - whole) for whole in alike)
         return False
 
 
@@ -308,7 +337,8 @@ def _is_plain(node: Node) -> bool:
         return True
     if isinstance(node, Elem):
         return _is_plain(node.base) and all(isinstance(i, (Name, Num)) for i in node.indices)
-    return isinstance(node, Call) and node.order == 0 and all(map(_is_plain, node.args))
+    # Of several arguments, the order may be wrong.
+    return isinstance(node, Call) and node.order == 0 and len(node.args) == 1 and _is_plain(node.args[0])
 
 
 def _check_elements(node: Node, scope: Scope) -> None:
@@ -353,14 +383,14 @@ def _check_shapes(node: Node, scope: Scope) -> None:
         pass  # no value at this point; a mention claims none
 
 
-def _check_mention(node: Node, known: _Known, scope: Scope) -> str:
+def _check_mention(node: Node, at: int, known: _Known, scope: Scope) -> str:
     _check_elements(node, scope)
     _check_shapes(node, scope)
     if not any(isinstance(part, (Name, Elem, Call)) for part in node.walk()):
         raise FormulaError("a bare number claims nothing", *node.span, "say it in words, or claim something about it")
-    if not _is_plain(node) and not known.contains(node):
+    if not _is_plain(node) and not known.contains(node, at):
         raise FormulaError(
-            "this expression occurs in no checked formula of the page",
+            "this expression occurs in no checked formula of its section, nor in one set apart on the page",
             *node.span,
             "claim something about it (=, \\le, …), define it, or put a claim `<!--= … -->` behind it",
         )
@@ -423,9 +453,9 @@ def _checks(page: Page, formula: _Formula, scope: Scope, known: _Known, prove: b
             _check(
                 page,
                 math,
-                lambda s=statement: _check_mention(s.body, known, scope),
+                lambda s=statement: _check_mention(s.body, math.start, known, scope),
                 statement,
-                lambda s=statement: ("mention", s.body, known.contains(s.body), matter(scope, [s.body])),
+                lambda s=statement: ("mention", s.body, known.contains(s.body, math.start), matter(scope, [s.body])),
             )
         )
     if loose and not claimed:
@@ -448,8 +478,11 @@ def _check(page: Page, math: Math, run, statement: Statement | None = None, depe
             return run()
         except FormulaError as error:
             raise page_error(page, math, error) from None
+        except RecursionError:
+            raise page_error(page, math, FormulaError("nested too deeply to evaluate", start)) from None
         except ArithmeticError as error:
-            raise page_error(page, math, FormulaError(f"cannot be evaluated: {error}", start)) from None
+            fix = getattr(error, "fix", "")
+            raise page_error(page, math, FormulaError(f"cannot be evaluated: {error}", start, fix=fix)) from None
 
     return Check("formula", page.at(math.start + start), name[:60], checked, math.tex, depends)
 
@@ -470,7 +503,7 @@ def _exempted(page: Page, formula: _Formula, scope: Scope, known: _Known, reason
                     formula.math.tex, statement.body, [*formula.conditions, *statement.conditions], scope
                 )
             elif statement.kind == "mention":
-                _check_mention(statement.body, known, scope)
+                _check_mention(statement.body, formula.math.start, known, scope)
     except claims.Refuted as error:
         said = f"this is false, which an exemption cannot hide: {error.message}"
         raise FormulaError(said, error.start, error.end, error.fix) from None

@@ -14,22 +14,27 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
+from . import slips
 from . import values as v
 from .domains import Between, Finite
-from .evaluate import Evaluator, Point, domain_of, same
-from .points import DRAWN, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
+from .evaluate import Evaluator, Point, domain_of
+from .points import DRAWN, MIRROR, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
+    Call,
     Cases,
     Chain,
     Const,
+    Derivative,
     Each,
     Elem,
     Expectation,
+    Indicator,
     Integral,
     Interval,
     Limit,
     Mul,
+    Nabla,
     Name,
     Neg,
     Node,
@@ -50,7 +55,7 @@ MANY_POINTS = 24  # for a bound, which must be seen to be approached
 RELATIVE = mp.mpf(10) ** -80
 GUARD = 20  # digits of the largest summand that may be lost on the way
 TIGHT = mp.mpf(10) ** -3
-MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
+SHAPES = "a vector is a column; is an index or a ^\\top missing?"
 NUMERIC = "数值核对"
 PROVED = "符号证明"
 
@@ -102,19 +107,26 @@ def check_claim(
     ]
     tight = False
     said = {link for condition in conditions for link in _pairs_of(condition)}
-    for link in links:
+    for step, link in enumerate(links, 1):
         if link.left == link.right and _said(tex, link.left) == _said(tex, link.right) and link.relation != "\\ne":
             raise FormulaError("the two sides are the same expression, which says nothing", *_span(link))
         if (link.left, link.relation, link.right) in said:
             raise FormulaError("this only repeats the condition", *_span(link), "claim something that follows from it")
-        if link.relation == "\\in":
-            _check_membership(tex, link, conditions, scope, loose)
-        elif link.relation in MIRROR:
-            tight |= _check_inequality(tex, link, conditions, scope, loose)
-        else:
-            _check_equality(tex, link, conditions, scope)
-            if link.relation == "\\approx":
-                _check_decimals(tex, link, conditions, scope, established)
+        if len(links) == 1 and (_restates(link.left, link.right, scope) or _restates(link.right, link.left, scope)):
+            raise FormulaError("this only repeats the definition", *_span(link), "claim something that follows from it")
+        try:
+            if link.relation == "\\in":
+                _check_membership(tex, link, conditions, scope, loose)
+            elif link.relation in MIRROR:
+                tight |= _check_inequality(tex, link, conditions, scope, loose)
+            else:
+                _check_equality(tex, link, conditions, scope)
+                if link.relation == "\\approx":
+                    _check_decimals(tex, link, conditions, scope, established)
+        except Refuted as error:
+            if len(links) > 1:
+                error.message = error.message.replace("not hold", f"not hold, step {step} of {len(links)}", 1)
+            raise
     if loose and not any(link.relation in MIRROR or link.relation == "\\in" for link in links):
         raise FormulaError(
             "`loose` stands behind a formula without an inequality", *chain.span, "remove the comment"
@@ -152,6 +164,20 @@ def _check_held(chain: Chain, conditions: list[Node], scope: Scope) -> None:
 
 def _span(link: Link) -> tuple[int, int]:
     return link.left.span[0], link.right.span[1]
+
+
+def _restates(name: Node, body: Node, scope: Scope) -> bool:
+    """Whether this is a defined symbol beside the very expression that defines it."""
+    if isinstance(name, Name):
+        symbol, written = scope.find(name.name), ()
+    elif isinstance(name, Elem) and isinstance(name.base, Name):
+        symbol, written = scope.family(name.base.name, len(name.indices)), name.indices
+    elif isinstance(name, Call) and not name.order:
+        symbol, written = scope.find(name.name), name.args
+    else:
+        return False
+    own = symbol.definition if symbol is not None else None
+    return own is not None and own.body == body and written == tuple(map(Name, own.parameters or own.indices))
 
 
 def _pairs_of(condition: Node) -> list[tuple[Node, str, Node]]:
@@ -212,34 +238,31 @@ def _trials(
                     continue
                 if digits < v.MANY_DIGITS:
                     return _trials(link, conditions, scope, style, v.MANY_DIGITS)
+                if isinstance(error, v.WrongShape):
+                    raise FormulaError(str(error), *_span(link), SHAPES) from None
+                where = f"\n  at    {said}" if (said := describe(point, env, needs)) else ""
                 raise FormulaError(
-                    f"has no value at a point of the declared domain: {error}"
-                    f"\n  at {describe(point, env, needs)}",
-                    link.left.span[0],
-                    link.right.span[1],
-                    "restrict the domain in the front matter, or say 当 … before the formula",
+                    f"has no value at a point of the declared domain: {error}{where}",
+                    *_span(link),
+                    error.fix or "restrict the domain in the front matter, or say 当 … before the formula",
                 ) from None
             found.append(Trial(left, right, evaluator.scale, point, env, needs, digits))
     return found
 
 
 def _at_bounds(link: Link, conditions: list[Node], scope: Scope, digits: int = v.DIGITS) -> list[Trial]:
-    r"""Where a condition \le or \ge is an equality, and where the sides of s \ne y meet: no draw hits these.
+    r"""Where a condition \le or \ge is an equality, where a case begins, where the sides of s \ne y meet.
 
-    Only a bound on a symbol itself is taken up, as `s \ge 0`: this is where it can be put in.
+    No draw hits these.  Only a bound on a symbol itself is taken up, as `s \ge 0`: this is where it can be put in.
     """
-    bounds = [
-        Chain((left, right), ("=",), span=left.span)
-        for condition in conditions
-        for left, relation, right in _pairs_of(condition)
-        if relation in ("\\le", "\\ge")
-    ]
+    bounds = [pair for condition in conditions for pair in _meetings(condition, ("\\le", "\\ge"))]
+    cases = [pair for condition in _case_conditions(link) for pair in _meetings(condition, tuple(MIRROR))]
     if link.relation == "\\ne":
-        sides = (link.left, link.right)
-        bounds += [Chain(pair, ("=",), span=link.left.span) for pair in (sides, sides[::-1])]
+        cases += [(link.left, link.right), (link.right, link.left)]
     fixed = [left for left, _ in Given(scope, conditions).assign]
     found: list[Trial] = []
-    for bound in bounds:
+    for pair in (*bounds, *cases):
+        bound = Chain(pair, ("=",), span=pair[0].span)
         given = Given(scope, [bound])
         if not given.assign or given.assign[0][0] in fixed or _is_defined(given.assign[0][0], scope):
             continue
@@ -248,8 +271,28 @@ def _at_bounds(link: Link, conditions: list[Node], scope: Scope, digits: int = v
                 list(points(scope, [link.left, link.right], [*conditions, bound], MANY_POINTS))
         except (FormulaError, Undefined):
             continue  # the domain does not reach it
-        found += _trials(link, [*conditions, bound], scope, digits=digits)
+        try:
+            found += _trials(link, [*conditions, bound], scope, digits=digits)
+        except FormulaError:
+            if pair in bounds:  # the page says that it holds there; elsewhere it may have no value
+                raise
+    if link.relation == "\\ne":
+        found += _trials(link, conditions, scope, SPECIAL, digits)
     return found
+
+
+def _meetings(condition: Node, relations: tuple[str, ...]) -> list[tuple[Node, Node]]:
+    return [(left, right) for left, relation, right in _pairs_of(condition) if relation in relations]
+
+
+def _case_conditions(link: Link) -> list[Node]:
+    """What decides between cases; where something is differentiated, it need not have a value in between."""
+    nodes = [node for side in (link.left, link.right) for node in side.walk()]
+    if any(isinstance(n, (Derivative, Nabla)) or (isinstance(n, Call) and n.order) for n in nodes):
+        return []
+    found = [n.condition for n in nodes if isinstance(n, Indicator)]
+    found += [condition for n in nodes if isinstance(n, Cases) for _, condition in n.branches]
+    return [condition for condition in found if condition is not None]
 
 
 def _is_defined(node: Node, scope: Scope) -> bool:
@@ -287,9 +330,8 @@ def _pairs(trial: Trial, link: Link):
     ):
         raise FormulaError(
             f"the two sides differ in shape: {_shape(left)} and {_shape(right)}",
-            link.left.span[0],
-            link.right.span[1],
-            "a vector is a column; is an index or a ^\\top missing?",
+            *_span(link),
+            SHAPES,
         )
     if isinstance(left, Matrix):
         return [(v.real(a), v.real(b)) for a, b in zip(left.entries(), right.entries(), strict=False)]
@@ -320,7 +362,12 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         pairs = _pairs(trial, link)
         noise = trial.noise if relative == RELATIVE else relative
         equal = [_near(a, b, relative, noise) for a, b in pairs]
-        if all(equal) if link.relation == "\\ne" else not all(equal):
+        if link.relation == "\\ne":
+            # A wrong gradient is right where it vanishes with the true one.
+            wrong = all(equal) and any(max(abs(a), abs(b)) > noise for a, b in pairs)
+        else:
+            wrong = not all(equal)
+        if wrong:
             failure = failure or trial
         for a, b in pairs:
             alive = alive or max(abs(a), abs(b)) > noise
@@ -328,9 +375,15 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
                 ratios.append((a / b, trial))
             gaps.append(a - b)
     if failure is not None:
-        raise _broken(tex, link, failure, _slip(ratios, gaps))
+        slip = slips.from_values(ratios, gaps)
+        if not slip and link.relation == "=" and relative == RELATIVE:
+            slip = _mended(link, trials, scope, tex)
+        raise _broken(tex, link, failure, slip)
     if not trials:
         raise FormulaError("no point was found to try this at", *link.left.span)
+    for side in (link.left, link.right):
+        if isinstance(side, Mul) and any(map(_is_zero, side.factors)) and _has_value(side, trials[0], scope):
+            raise FormulaError("a product with 0 is 0, whatever stands beside it", *side.span)
     if not alive:
         raise FormulaError(
             "both sides are 0 at every point tried, which proves nothing",
@@ -355,6 +408,16 @@ def _is_zero(node: Node) -> bool:
     return isinstance(node, Num) and mp.mpf(node.text) == 0
 
 
+def _has_value(product: Mul, trial: Trial, scope: Scope) -> bool:
+    """Whether each factor has a value by itself: in 0 log 0 = 0 one has not."""
+    try:
+        for factor in product.factors:
+            Evaluator(scope, trial.point).eval(factor, trial.env)
+    except Undefined:
+        return False
+    return True
+
+
 class Refuted(FormulaError):
     """Not only beyond the checker, but false at a point."""
 
@@ -370,40 +433,31 @@ def _broken(tex: str, link: Link, trial: Trial, slip: str = "") -> Refuted:
     ]
     if where:
         lines.append(f"  at    {where}  (seed {SEED})")
-    return Refuted("\n".join(lines), link.left.span[0], link.right.span[1], slip)
+    if slip:
+        lines.append(f"  slip? {slip}")
+    return Refuted("\n".join(lines), link.left.span[0], link.right.span[1])
 
 
 def _said(tex: str, node: Node) -> str:
     return re.sub(r"\s+", " ", tex[slice(*node.span)]).strip().rstrip("&\\ ")
 
 
-def _slip(ratios: list, gaps: list) -> str:
-    """A guess at what went wrong, from how the two sides differ."""
-    values = [r for r, _ in ratios]
-    if len(values) >= 2 and all(same(r, values[0]) for r in values) and not same(values[0], mp.mpf(1)):
-        r = values[0]
-        named = {
-            "-1": mp.mpf(-1), "2": mp.mpf(2), "1/2": mp.mpf("0.5"), "ln 10": mp.log(10),
-            "1/ln 10": 1 / mp.log(10),
-            "ln 2": mp.log(2), "1/ln 2": 1 / mp.log(2),
-        }  # fmt: skip
-        for name, value in named.items():
-            if same(r, value):
-                if name == "-1":
-                    return "the sides differ in sign"
-                cause = "another base of the logarithm" if "ln" in name else "a missing factor"
-                return f"left is {name} times right: {cause}?"
-        return f"left is always {mp.nstr(r, 8)} times right: a missing factor?" if r else ""
-    for size in sorted({name for _, trial in ratios for name in trial.point.sizes}):
-        for power, text in ((1, size), (-1, f"1/{size}")):
-            several = len({trial.point.sizes[size] for _, trial in ratios}) > 1
-            if several and all(same(r, mp.mpf(trial.point.sizes[size]) ** power) for r, trial in ratios):
-                return f"left is {text} times right: is a 1/{size} missing or doubled?"
-    if len(gaps) >= 2 and all(same(g, gaps[0]) for g in gaps):
-        return f"left − right is always {mp.nstr(gaps[0], 8)}: a constant term?"
-    if len(values) >= 2 and all(same(abs(r), mp.mpf(1)) for r in values):
-        return "the sides agree up to a sign"
-    return ""
+def _mended(link: Link, trials: list[Trial], scope: Scope, tex: str) -> str:
+    """A small change with which the link would hold at every point tried."""
+
+    def holds(left: Node, right: Node) -> bool:
+        for trial in trials:
+            evaluator = Evaluator(scope, trial.point)
+            try:
+                changed = replace(trial, left=evaluator.eval(left, trial.env), right=evaluator.eval(right, trial.env))
+                pairs = _pairs(changed, Link(left, "=", right))
+            except (FormulaError, Undefined):
+                return False
+            if not all(_near(a, b, RELATIVE, v.ZERO) for a, b in pairs):
+                return False
+        return True
+
+    return slips.from_changes(tex, (link.left, link.right), scope, holds)
 
 
 # ---- rounding --------------------------------------------------------------------------------
@@ -606,7 +660,13 @@ def _check_membership(tex: str, link: Link, conditions: list[Node], scope: Scope
             if isinstance(end, Const) or (isinstance(end, Neg) and isinstance(end.value, Const)):
                 continue
             relation = {"<": "\\le", ">": "\\ge"}[relation] if closed else relation
-            _check_inequality(tex, Link(node, relation, end), conditions, scope, loose)
+            try:
+                _check_inequality(tex, Link(node, relation, end), conditions, scope, loose)
+            except Refuted:
+                raise
+            except FormulaError as error:
+                wanted = "a set is filled to its ends: an end that is reached is closed, [ or ], the others are open"
+                raise FormulaError(f"the end {_said(tex, end)}: {error.message}", *end.span, wanted) from None
 
 
 def _check_index_range(size: str, target: Node) -> None:

@@ -55,6 +55,8 @@ from .values import ONE, ZERO, Matrix, Undefined, mp
 Key = tuple  # ('plain', name) or ('family'|'entry', name, index, …)
 
 SAME = mp.mpf(10) ** -60  # two numbers this close, relatively, are one
+SETTLED = mp.mpf(10) ** -20  # a limit is known to this, relatively
+DEPTH = 40  # definitions through definitions
 STEPS = 200_000  # evaluations at one point: a page's formula needs hundreds
 
 
@@ -162,6 +164,8 @@ class Evaluator:
     def _plain(self, name: str):
         symbol = self.scope.plain[name]
         if symbol.kind == "size":
+            if name not in self.point.sizes:
+                raise FormulaError(f"the size `{name}` is not known here", fix="give the size as a number")
             return mp.mpf(self.point.sizes[name])
         if symbol.kind == "index":
             raise FormulaError(
@@ -197,15 +201,16 @@ class Evaluator:
     def _element(self, symbol: Symbol, index: tuple[int, ...]):
         for i, size in zip(index, symbol.shape, strict=False):
             if not 1 <= i <= self.size(size):
-                raise Undefined(f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}")
+                said = f"index {i} of `{symbol.name}` lies outside 1..{self.size(size)}"
+                raise Undefined(said, "is this the index of another size, or shifted by one?")
         if symbol.definition is not None:
             return self.defined(symbol, dict(zip(symbol.indices, map(mp.mpf, index), strict=False)))
         return self.point.families[symbol.key][index]
 
     def defined(self, symbol: Symbol, env: dict):
         self.depth += 1
-        if self.depth > 200:
-            raise FormulaError(f"the definition of `{symbol.name}` leads back to itself")
+        if self.depth > DEPTH:
+            raise FormulaError(f"the definition of `{symbol.name}` leads back to itself", fix="define one by the other")
         try:
             return self.eval(symbol.definition.body, env)
         finally:
@@ -286,7 +291,8 @@ class Evaluator:
             index = divmod(index[0], 10)  # J_{12} of a matrix is its element 1, 2
         row, col = (index[0], 1) if len(index) == 1 and value.is_vector else (*index, 0)[:2]
         if not (1 <= row <= value.shape[0] and 1 <= col <= value.shape[1]):
-            raise Undefined(f"element {index} lies outside the {value.shape[0]}×{value.shape[1]} shape")
+            said = f"element {', '.join(map(str, index))} lies outside the {value.shape[0]}×{value.shape[1]} shape"
+            raise Undefined(said, "is this the index of another size, or shifted by one?")
         return value.rows[row - 1][col - 1]
 
     def _Neg(self, node: Neg, env):
@@ -352,6 +358,8 @@ class Evaluator:
         items = [self.eval(item, env) for item in node.items]
         if all(isinstance(x, Matrix) and x.is_vector for x in items):
             return Matrix(tuple(tuple(x.entries()) for x in items))
+        if any(isinstance(x, Matrix) for x in items):
+            raise v.WrongShape("a list holds numbers, or vectors of one length")
         return v.column(items)
 
     def _Call(self, node: Call, env):
@@ -452,6 +460,9 @@ class Evaluator:
             items = self.set_items(node.low, env)
         else:
             low, high = self.integer(node.low, env), self.integer(node.high, env)
+            if high < low - 1:  # one below is the empty sum of a recursion's beginning
+                said = f"`{node.index}` runs from {low} to {high}, over nothing"
+                raise Undefined(said, "look at the two ends of the range")
             if high - low > 10_000:
                 raise Undefined(f"a sum over {high - low} terms is too long to check")
             items = [mp.mpf(i) for i in range(low, high + 1)]
@@ -512,20 +523,35 @@ class Evaluator:
     def _Limit(self, node: Limit, env):
         function = self.along(node.variable, node.body, env)
         to = self.number(node.to, env)
-        sign = -1 if node.side == "-" or to == -mp.inf else 1
+        if mp.isinf(to):
+            return self.settled(lambda step: function(mp.sign(to) * step))
+        sides = [node.side] if node.side else self.sides(node.variable, to)
+        found = [self.settled(lambda step, s=side: function(to + mp.mpf(f"{s}1") / step)) for side in sides]
+        if self.largest_gap(found[0], found[-1]) > SETTLED:
+            raise Undefined("the limits from the left and from the right differ", "write 0^+ or 0^-")
+        return found[0]
 
-        def at(step):
-            return function(mp.mpf(sign) * step if mp.isinf(to) else to + sign / step)
+    def sides(self, variable: str, to) -> list[str]:
+        """From where a declared symbol can come near a value."""
+        symbol = self.scope.find(variable)
+        domain = symbol.domain if symbol is not None else None
+        if not isinstance(domain, Between):
+            return ["+", "-"]
+        return [side for side, end in (("+", domain.high), ("-", domain.low)) if to != end]
 
-        for far, farther in ((mp.mpf(10) ** 30, mp.mpf(10) ** 32), (mp.mpf(10) ** 5, mp.mpf(10) ** 5 * 3)):
+    def settled(self, at: Callable):
+        """The value as far out as it can be computed, where going three times as far changes it no more."""
+        why = ""
+        for power in range(30, 3, -2):
             try:
-                a, b = at(far), at(farther)
-            except Undefined:
+                a, b = at(mp.mpf(10) ** power), at(3 * mp.mpf(10) ** power)
+            except Undefined as error:
+                why = why or f", where it has no value: {error}"
                 continue
-            gap = self.largest_gap(a, b)
-            if gap < mp.mpf(10) ** -20:
+            if self.largest_gap(a, b) < SETTLED:
                 return b
-        raise Undefined("the limit does not settle numerically")
+        said = f"the limit does not settle; it was tried from 10^30 down to 10^4{why}"
+        raise Undefined(said, "is there a limit? if so, write what stands under it so that it tends faster")
 
     @staticmethod
     def largest_gap(a, b):

@@ -139,12 +139,20 @@ class Operators(Parser):
         bare = not self.token.is_("(", "[", "\\left")
         return self.factor(), bare
 
+    def primary(self) -> Node:
+        if self.token.is_("{") and self.peek().is_("\\partial"):
+            return self.inline_derivative()
+        return super().primary()
+
     def inline_derivative(self) -> Node:
-        """``\\partial L/\\partial z_i``."""
+        """``\\partial L/\\partial z_i``, ``{\\partial L}/{\\partial z_i}``."""
         start = self.token.start
+        braced = self.accept("{")
         total = self._take_d()
         order = self._order()
         target = self.factor()
+        if braced:
+            self.expect("}", "to close the group")
         self.expect("/", "in ∂f/∂x")
         by = self._denominator("")
         return self._derivative(target, by, order, total, start)
@@ -160,6 +168,9 @@ class Operators(Parser):
             variable = self.symbol()
             if not isinstance(variable, (Name, Elem)):
                 raise self.error("one differentiates by a symbol", token=self.tokens[here])
+            counts = self.scope.find(variable.name) if isinstance(variable, Name) else None
+            if counts is not None and counts.kind in ("index", "size"):
+                raise self.error(f"`{counts.name}` counts: one differentiates by a number", token=self.tokens[here])
             by.extend([variable] * self._order())
             if not close and not braced:
                 break
@@ -372,7 +383,10 @@ class Operators(Parser):
         to = self.expression()
         side = ""
         if self.accept("^"):
+            braced = self.accept("{")
             side = self.take().text
+            if braced:
+                self.expect("}", "to close the group")
         self.expect("}", "to close the subscript")
         return Limit(name, to, side, self.product(), span=self.span(start))
 

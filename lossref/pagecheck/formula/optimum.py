@@ -15,6 +15,7 @@ from .values import Undefined, mp
 
 _SCAN = 64
 _STEPS = 400
+ENDS = "is it \\min or \\max? name the set to look in, as in _{p\\in(0,1)}"
 DIGITS = 45  # of the place found
 
 
@@ -27,7 +28,7 @@ def extremum(function: Callable, domain: Domain, precision: Callable = v.precisi
         heights = [v.real(function(place(s))) for s in steps]
     best = min(range(len(steps)), key=heights.__getitem__)
     if best in (0, len(steps) - 1):
-        raise Undefined("the optimum lies at the end of the domain, not inside it")
+        raise Undefined("the optimum lies at the end of the domain, not inside it", ENDS)
     low, high = place(steps[best - 1]), place(steps[best + 1])
 
     def slope(x):
@@ -35,7 +36,7 @@ def extremum(function: Callable, domain: Domain, precision: Callable = v.precisi
         return v.real(v.part(function(v.seed(x, tag)), tag))
 
     if not (slope(low) < 0 < slope(high)):
-        raise Undefined("the optimum is not unique or not inside the domain")
+        raise Undefined("the optimum is not unique or not inside the domain", ENDS)
     with precision(DIGITS):
         return _root(slope, low, high)
 

@@ -77,6 +77,17 @@ CLOSERS = {
     "\\lvert": "\\rvert",
     "\\lVert": "\\rVert",
 }
+# What to write in place of commands that authors reach for.
+SAY_IT = "write it in the notation of the authors' guide, or say it in words"
+INSTEAD = {
+    "\\not": "write \\ne", "\\lg": "write \\log_{10}", "\\%": "write 25\\% as 0.25",
+    "\\ldots": "write \\sum_{i=1}^{C} v_i; an enumeration is v_1, \\ldots, v_C",
+    "\\mathop": "write \\arg\\min_{z}", "\\operatorname*": "write \\arg\\min_{z}",
+    **dict.fromkeys(("\\boxed", "\\cancel", "\\color", "\\underbrace", "\\overbrace"), "leave the decoration out"),
+    **dict.fromkeys(("\\Rightarrow", "\\implies", "\\iff", "\\Leftrightarrow", "\\because", "\\therefore"),
+                    "two formulas with a word between them: 当 $…$ 时，$…$"),
+    **dict.fromkeys(("\\propto", "\\sim", "\\ll", "\\gg", "\\mapsto"), "write the equation, or say it in words"),
+}  # fmt: skip
 SEPARATORS = (",", ";", "\\mid", "\\|")
 
 
@@ -128,8 +139,8 @@ class Parser:
 
     @contextmanager
     def binding(self, *names: str):
-        for name in names:
-            if name in self.bound:
+        for i, name in enumerate(names):
+            if name in self.bound or name in names[:i]:
                 raise self.error(
                     f"`{name}` is already bound here", "two nested indices need two different letters"
                 )
@@ -138,6 +149,10 @@ class Parser:
             yield
         finally:
             del self.bound[len(self.bound) - len(names) :]
+
+    def unknown(self) -> FormulaError:
+        """A command that the notation does not know."""
+        return self.error(f"`{self.token.text}` is not part of the notation", INSTEAD.get(self.token.text, SAY_IT))
 
     # ---- expression and term ----
 
@@ -201,9 +216,12 @@ class Parser:
 
     def _refuse_after_bare(self, factor: Node, token: Token) -> None:
         if id(factor) in self.bare:
+            name = getattr(factor, "name", "log")
             raise self.error(
                 "what is written without brackets ends its product: this could belong to its argument",
-                "write \\log(x)\\,y or \\log(xy)",
+                f"write \\{name}(x)\\,y or \\{name}(xy)"
+                if isinstance(factor, (Call, Div))
+                else "put what is differentiated into brackets",
                 token,
             )
 
@@ -257,6 +275,8 @@ class Parser:
         while True:
             token = self.token
             if token.is_("^"):
+                if self._is_side():
+                    return value
                 if isinstance(value, Call) and value.name in PREFIX.values() and not opened:
                     raise self.error(
                         "it is unclear what this exponent belongs to", "write (\\log x)^2 or \\log(x^2)"
@@ -277,6 +297,11 @@ class Parser:
                 value = Call("gamma", (Add((value, Num("1"))),), span=self.span(start))
             else:
                 return value
+
+    def _is_side(self) -> bool:
+        """``^+`` or ``^{-}``: from where a limit is taken."""
+        braced = self.peek().is_("{")
+        return self.peek(1 + braced).is_("+", "-") and self.peek(2 + braced).is_("}")
 
     def _skip_group_or_token(self) -> None:
         if self.accept("{"):
@@ -369,7 +394,7 @@ class Parser:
                 raise self.error("expected an expression, found `=`", "equality is written with one =")
             raise self.error(f"`{token.text}` has no left side", "write what it is a relation to, in the same formula")
         if token.kind == "command":
-            raise self.error(f"`{token.text}` is not part of the notation")
+            raise self.unknown()
         fix = "an exponent of more than one sign stands in braces: e^{-m}" if before == "^" else ""
         raise self.error(f"expected an expression, found {self.found()}", fix)
 
@@ -514,12 +539,10 @@ class Parser:
                 return Call("kronecker", indices, span=self.span(start))
             owner = self._owner(name)
             if owner is None:
-                raise FormulaError(
-                    f"unknown symbol `{full}`",
-                    start,
-                    self.tokens[behind - 1].end,
-                    self.scope.suggestion(full),
-                )
+                fix = self.scope.suggestion(full)
+                if name == "\\delta":
+                    fix = "`\\delta` is a symbol of this page, so it cannot be Kronecker's too: give one another name"
+                raise FormulaError(f"unknown symbol `{full}`", start, self.tokens[behind - 1].end, fix)
             self.take()
             indices = self.indices(self._ranks(owner))
             if owner not in self.bound and not (
@@ -591,6 +614,8 @@ class Parser:
             return Const(CONSTANTS[name], span=span)
         word = re.match("[a-z]*", self.tex[span[0] :])[0]
         fix = f"write \\{word}" if word in _WRITTEN_WITH_BACKSLASH else self.scope.suggestion(name)
+        if name == "d" and re.search(r"frac\s*\{\s*$|\{\s*$", self.tex[: span[0]]):
+            fix = "a derivative is written \\frac{\\mathrm d f}{\\mathrm d z}"
         raise FormulaError(f"unknown symbol `{name}`", *span, fix)
 
     # ---- functions ----
@@ -674,9 +699,13 @@ class Parser:
         """``\\log p``, ``\\log(1-p)``, ``\\log\\frac ab``, ``\\log\\sum_j e^{z_j}``, ``\\log_2 x``."""
         start = self.token.start
         name = PREFIX[self.take().text]
-        base = None
+        base, order = None, 0
         if name == "log" and self.accept("_"):
             base = self.script()
+        while self.accept("'"):
+            order += 1
+        if order and (base is not None or not self.token.is_("(", "[", "\\left")):
+            raise self.error(f"\\{name}' needs its argument in brackets", f"write \\{name}'(x)")
         if self.token.is_("^"):
             raise self.error(f"\\{name}^k can be read in two ways", f"write (\\{name} x)^k")
         bracket = self.token.is_("(", "[", "{", "|", "\\lvert") or (self.token.is_("\\left"))
@@ -699,7 +728,7 @@ class Parser:
                 raise self.error("what follows could belong to the argument", f"write \\{name}(…)")
         if isinstance(argument, Tuple):
             raise FormulaError(f"\\{name} takes one argument", *argument.span)
-        node: Node = Call(name, (argument,), span=self.span(start))
+        node: Node = Call(name, (argument,), order, span=self.span(start))
         if base is not None:
             node = Div(node, Call("log", (base,)), span=self.span(start))
         if not bracket:

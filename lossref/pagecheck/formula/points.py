@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator
+from math import inf
 
 from . import values as v
-from .domains import Domain
-from .evaluate import Evaluator, Point
+from .domains import Between, Domain, Reals
+from .evaluate import Evaluator, Point, domain_of
 from .scope import LARGEST, Scope, Symbol
 from .syntax import (
     Big,
@@ -34,7 +35,10 @@ from .syntax import (
 from .tokens import FormulaError
 from .values import Matrix, Undefined, mp
 
+Key = str | tuple[str, int]  # of a symbol; of a family by its number of indices
+
 SEED = 1
+MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
 DRAWN, SPECIAL, NEAR = "drawn", "special", "near"  # styles: at random, where bounds are attained, right beside that
@@ -188,6 +192,7 @@ def points(
     given = Given(scope, conditions)
     given_nodes = [side for pair in (*given.assign, *given.choose) for side in pair] + list(given.tests)
     needs = Needs(scope, nodes + given_nodes)
+    ranges = _narrowed(scope, given)
     own = Needs(scope, nodes)
     free_indices = own.indices + [i for i in needs.indices if i not in own.indices and _filters(given, i)]
     seen: set = set()  # conditions may leave nothing to draw
@@ -199,7 +204,7 @@ def points(
     for first, sizes in enumerate(choices):
         for k in range(first, first + each):
             for attempt in range(tries):
-                point = _draw(scope, needs, sizes, k, attempt, style)
+                point = _draw(scope, needs, sizes, k, attempt, style, ranges)
                 envs = list(_index_values(scope, free_indices, point, k))
                 kept = []
                 for env in envs:
@@ -216,7 +221,47 @@ def points(
             if not (needs.base or needs.families):
                 break
     if not seen and style == DRAWN:
-        raise Undefined("no point satisfies the conditions")
+        raise Undefined(
+            "no point satisfies the conditions", "do they contradict each other, or what the front matter declares?"
+        )
+
+
+def _narrowed(scope: Scope, given: Given) -> dict[Key, Between]:
+    """Where conditions such as ``0 < z < 1`` leave the symbols: points are drawn near these ends too."""
+    found: dict[Key, Between] = {}
+    for test in given.tests:
+        (left, right), (relation,) = test.sides, test.relations
+        if isinstance(right, (Name, Elem)) and relation in MIRROR:
+            left, relation, right = right, MIRROR[relation], left
+        symbol = _lone(scope, left)
+        if symbol is None or not isinstance(symbol.domain, (Reals, Between)) or free_names(right):
+            continue
+        if relation == "\\in":
+            said = domain_of(right)
+        elif relation in MIRROR:
+            end, closed = float(Evaluator(Scope(), Point()).number(right, {})), relation in ("\\le", "\\ge")
+            ends = (end, inf, closed, False) if relation in (">", "\\ge") else (-inf, end, False, closed)
+            said = Between("", *ends)
+        else:
+            continue
+        key = symbol.key if symbol.kind == "family" else symbol.name
+        both = [d for d in (found.get(key, symbol.domain), said) if isinstance(d, Between)]
+        low, open_low = max((d.low, not d.low_closed) for d in both)
+        high, closed_high = min((d.high, d.high_closed) for d in both)
+        if low < high:
+            found[key] = Between("", low, high, not open_low, closed_high)
+    return found
+
+
+def _lone(scope: Scope, node: Node) -> Symbol | None:
+    """The declared symbol that a side of a condition is, a family at any index."""
+    if isinstance(node, Name):
+        symbol = scope.find(node.name)
+    elif isinstance(node, Elem) and isinstance(node.base, Name):
+        symbol = scope.family(node.base.name, len(node.indices))
+    else:
+        return None
+    return symbol if symbol is not None and symbol.kind in ("scalar", "family") and symbol.domain else None
 
 
 def _filters(given: Given, index: str) -> bool:
@@ -255,10 +300,15 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
         }
         if pick not in picks:
             picks.append(pick)
+    if longest > 1:
+        # Where several sizes stand for all of them, another one too: C^2 = 5C - 6 holds at 2 and at 3.
+        picks.append({name: max(c) + (len(c) > 1) for name, c in zip(names, choices, strict=True)})
     return picks
 
 
-def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: int, style: str) -> Point:
+def _draw(
+    scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: int, style: str, narrowed: dict[Key, Between]
+) -> Point:
     point = Point(dict(sizes))
     turn = k  # counts through every combination of the symbols' special values
 
@@ -287,7 +337,7 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
         return domain.nudged(chosen, chance(f"{label}/near")) if style == NEAR else chosen
 
     for name, symbol in sorted(needs.base.items()):
-        domain = symbol.domain
+        domain = narrowed.get(name, symbol.domain)
         shape = [length(s) for s in symbol.shape]
         if symbol.kind == "scalar":
             (point.plain[name],) = entries(domain, name, 1, [[x] for x in domain.specials()])
@@ -298,7 +348,7 @@ def _draw(scope: Scope, needs: Needs, sizes: dict[str, int], k: int, attempt: in
             flat = entries(domain, name, rows * columns, _special_entries(domain, rows * columns))
             point.plain[name] = Matrix(tuple(tuple(flat[i * columns : (i + 1) * columns]) for i in range(rows)))
     for key, symbol in sorted(needs.families.items()):
-        domain, label = symbol.domain, symbol.name + "_" * len(symbol.shape)
+        domain, label = narrowed.get(key, symbol.domain), symbol.name + "_" * len(symbol.shape)
         ranges = [range(1, length(s) + 1) for s in symbol.shape]
         if domain.vector:
             table = {

@@ -26,7 +26,7 @@ FUNCTIONS = {
 
 LARGEST = 1000  # size at which a claim is tried
 
-CONSTANTS = {"e": "e", "\\pi": "pi", "\\infty": "inf", "\\mathrm{e}": "e"}
+CONSTANTS = {"e": "e", "\\pi": "pi", "\\infty": "inf", "\\operatorname{e}": "e"}
 
 
 @dataclass

@@ -126,6 +126,8 @@ class _Statements(Operators):
             ):
                 if self.token.is_(":="):
                     raise self.error("only a symbol, a family z_n or a function f(x) can be defined")
+                if self.token.kind == "command":
+                    raise self.unknown()
                 raise self.error(f"unexpected {self.found()}", "separate two statements by `,\\quad`")
         statements = [s for row in rows for s in row]
         for remark in self.remarks:

@@ -49,7 +49,11 @@ def precision(digits: int):
 
 
 class Undefined(ArithmeticError):
-    """The expression has no value here: log of 0, division by 0, …"""
+    """The expression has no value at this point; ``fix`` says what may help."""
+
+    def __init__(self, message: str, fix: str = ""):
+        super().__init__(message)
+        self.fix = fix
 
 
 class WrongShape(Undefined):
@@ -227,7 +231,9 @@ def power(a, b):
         if a == 0 and b < 0:
             raise Undefined("0 to a negative power")
         if abs(b) > HUGE:
-            raise Undefined(f"an exponent beyond {mp.nstr(HUGE, 3)}")
+            if a <= 0 or abs(b * mp.log(a)) > HUGE:
+                raise Undefined(f"an exponent beyond {mp.nstr(HUGE, 3)}")
+            return mp.exp(b * mp.log(a))  # (1 + 1/z)^z
         if a < 0 and b != mp.floor(b):
             raise Undefined("a negative number to a fractional power")
         return mp.power(a, b)

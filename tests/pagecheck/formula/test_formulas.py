@@ -108,6 +108,16 @@ $\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
     "definition behind a word": r"令 $g := z^2$，有 $g \ge 0$。",
     "bound in a condition": r"当 $z \ge 0$ 时，$|z| = z$。",
     "not equal": SOFTMAX + "\n" + r"$$\frac{\partial H}{\partial v_i} \ne -t_i(1-s_i)$$",
+    "limits from a side": r"$\lim_{z\to 0^+}\frac{|z|}{z} = 1$，$\lim_{z\to 0^{-}}\frac{|z|}{z} = -1$，"
+    + r"$\lim_{\beta\to 0}\beta\log(1+e^{z/\beta}) = \max(z, 0)$",
+    "limits near what is too large": r"$\lim_{z\to\infty}\left(1+\frac1z\right)^z = \mathrm e$，"
+    + r"$\lim_{\beta\to\infty}\frac1\beta\log\sum_i e^{\beta v_i} = \max_i v_i$",
+    "tight within a condition": r"当 $0 < z < 1$ 时，$z^2 < z$；当 $r \in [2, \infty)$ 时，$r^2 \ge 2r$。",
+    "case by case": r"$\mathbf 1[z > 0] = \max(\operatorname{sign}(z), 0)$",
+    "mention of what is set apart": "## 一\n\n定义 $f := 1-q$。\n\n$$\n2-q = 1+f\n$$\n\n## 二\n\n说到 $1-q$ 与 $2-q$。",
+    "equal at the end of a chain": r"定义 $f := 2z$。$z+z = 2z = f$",
+    "primes of functions with a backslash": r"$\log'(q) = \frac1q$，$\tanh'(z) = 1-(\tanh z)^2$",
+    "derivative between braces": r"${\partial \sigma(z)}/{\partial z} = \sigma'(z)$",
     "beyond double precision": r"$-\log(1-\sigma(z)) = \operatorname{softplus}(z)$，"
     + r"$\log(1-\sigma(z-300)) = -\operatorname{softplus}(z-300)$",
 }
@@ -136,6 +146,26 @@ FALSE = {
         ["`=` does not hold", "at    z = 0"],
     ),
     "not equal but where they meet": (r"$z \ne y$", ["`≠` does not hold"]),
+    "not equal but somewhere": (r"$\sigma(z) \ne \frac12$", ["`≠` does not hold", "at    z = 0"]),
+    "limit from one side": (r"$\lim_{z\to 0}\operatorname{sign}(z) = 1$", ["from the left and from the right differ"]),
+    "limit that does not settle": (r"$\lim_{z\to\infty}e^{e^z} = 1$", ["does not settle", "exp of a number beyond"]),
+    "sum over nothing": (r"$\sum_{i=8}^C v_i = 0$", ["`i` runs from 8 to 2, over nothing"]),
+    "product with zero": (r"$0\cdot z = 0$", ["a product with 0"]),
+    "repeated definition": (r"定义 $f := 17z$。$f = 17z$", ["only repeats the definition"]),
+    "repeated definition of a function": (r"定义 $f(z) := 17z$。$f(z) = 17z$", ["only repeats the definition"]),
+    "repeated definition of a family": (r"定义 $f_n := 17z_n$。$17z_n = f_n$", ["only repeats the definition"]),
+    "border of a case": (
+        r"$\mathbf 1[z\ge 0] = \frac{1+\operatorname{sign}(z)}{2}$", ["`=` does not hold", "at    z = 0"]),
+    "only at the sizes declared": (r"$C^2 = 5C-6$", ["`=` does not hold", "C = 4"]),
+    "size by another": (r"取 $C=N$，有 $\sum_i 1 = C$。", ["the size `N` is not known here"]),
+    "list of a vector": (r"取 $v=(z, v)$，有 $\sum_i v_i = z$。", ["a list holds numbers"]),
+    "definitions in a circle": (r"定义 $g_n := z_n$，$g := 2f$，$f := g-1$。$f = g_n$", ["leads back to itself"]),
+    "derivative by an index": (r"$\frac{\partial}{\partial n}[z] = 0$", ["`n` counts"]),
+    "mention of a part of a sum": (r"$z^2-z+q = q-z+z^2$，其中 $z^2+q$。", ["in no checked formula"]),
+    "mention of another section": ("# 一\n\n$1-q = -q+1$\n\n## 二\n\n说到 $1-q$。", ["checked formula of its section"]),
+    "parameter twice": (r"定义 $D(a, a) := a$。$D(z, z) = z$", ["already bound"]),
+    "mention with its arguments exchanged": (
+        r"定义 $D(a, b) := a-b$。$D(z, r) = -D(z, r)+2D(z, r)$，其中 $D(r, z)$。", ["in no checked formula"]),
     "sign": (r"$\sigma'(z) = -\sigma(z)(1-\sigma(z))$", ["`=` does not hold", "differ in sign", "docs/page.md:"]),
     "factor": (r"$\sigma'(z) = 2\sigma(z)(1-\sigma(z))$", ["1/2 times", "left", "right", "z ="]),
     "1/N": (BCE + "\n" + r"$$\frac{\partial L}{\partial z_n} = p_n-y_n$$", ["1/N"]),
@@ -162,7 +192,7 @@ FALSE = {
         ["equal only where both are 0"]),
     "swapped index": (
         SOFTMAX + "\n" + r"$$\frac{\partial s_k}{\partial v_i} = s_k(\delta_{ki}-s_k)$$",
-        ["does not hold"],
+        ["does not hold", "slip? it holds with `s_i` in place of `s_k`"],
     ),
     "dropped cross terms": (
         SOFTMAX
@@ -173,16 +203,19 @@ FALSE = {
     ),
     "swapped arguments": (
         r"定义 $D(a, b) := \sum_i a_i\log\frac{a_i}{b_i}$，$s := \operatorname{softmax}(v)$。"
-        + r"有 $D(t, s) = D(s, t)$。",
-        ["does not hold"],
+        + r"有 $\sum_i t_i\log\frac{t_i}{s_i} = D(s, t)$。",
+        ["does not hold", "slip? it holds with the arguments of `D(s, t)` exchanged"],
     ),
+    "sign of a term": (r"$(z-r)^2 = z^2-2zr-r^2$", ["slip? it holds with the sign of `r^2` turned"]),
+    "constant": (r"$(z-1)^2 = z^2-2z$", ["left − right is always 1.0: a constant term?"]),
+    "end of a set": (r"$\sigma(z)\in(0,1]$", ["the end 1: equality is never reached", "are open"]),
     "vacuous": (r"当 $z=0$ 时，$2z = 3z$。", ["0 at every point"]),
     "exponent": (r"$\frac{\partial}{\partial z}\left[z^3\right] = 3z^3$", ["does not hold"]),
     "removed term": (r"$-\log(q(1-q)) = -\log q$", ["does not hold"]),
     "limit": (r"$\lim_{z\to\infty}\sigma(z) = 0.99$", ["does not hold"]),
     "case": (r"$$|z| = \begin{cases} z & z > 0 \\ z & z \le 0\end{cases}$$", ["does not hold"]),
     "builtin misquoted": (r"$\sigma(z) := \frac{1}{1+e^{z}}$", ["does not hold"]),
-    "mention": (r"$q = 1-(1-q)$，其中 $2-q$ 不在别处。", ["occurs in no checked formula"]),
+    "mention": (r"$q = 1-(1-q)$，其中 $2-q$ 不在别处。", ["in no checked formula"]),
     "enumeration": (r"$v_2, \ldots, v_C$ 与 $\sum_i v_i = \sum_j v_j$", ["enumeration"]),
     "shape": (r"$v = 1+z$", ["differ in shape"]),
     "undefined": (r"$\log z = \log(z)$", ["has no value", "log of"]),
@@ -222,6 +255,15 @@ REFUSED = {
     "nabla of what": (r"$\nabla z = 1$", "variable"),
     "orders": (r"$\frac{\partial^2 z}{\partial z} = 0$", "order 2"),
     "unknown command": (r"$\foo z = 1$", "not part of the notation"),
+    "unknown relation": (r"$z \propto r$", "`\\propto` is not part of the notation"),
+    "implication": (r"$z = r \Rightarrow z = r$", "当 $…$ 时"),
+    "percent": (r"$\frac14 = 25\%$", "0.25"),
+    "italic derivative": (r"$\frac{d}{dz}\sigma(z) = 1$", r"\frac{\mathrm d f}{\mathrm d z}"),
+    "dots": (r"$v_1+\ldots+v_C = 1$", r"\sum_{i=1}^{C} v_i"),
+    "index of another size": (r"$v_9 = 1$", "another size"),
+    "shape": (r"$v+z = v$", "an index or a ^\\top missing"),
+    "contradiction": (r"当 $z>1$ 且 $z<0$ 时，$z = 2$。", "do they contradict each other"),
+    "sin of what": (r"$\sin z r = 1$", r"\sin(x)\,y"),
     "words": (r"$loss = 1$", "unknown symbol"),
     "chinese": (r"$损失 = 1$", r"\text{"),
     "bracket": (r"$(z + q = 1$", "expected `)`"),
@@ -262,7 +304,7 @@ def test_a_failure_names_line_column_and_shows_a_caret():
     message = refused("\n第一行\n\n$$\n\\begin{aligned}\nz &= z+0 \\\\\n&= 2z\n\\end{aligned}\n$$\n")
     head, shown, caret, *rest = message.split("\n")
     line = FRONT.count("\n") + 6
-    assert head == f"docs/page.md:{line}:6: `=` does not hold", message
+    assert head == f"docs/page.md:{line}:6: `=` does not hold, step 2 of 2", message
     assert shown.strip() == r"z &= z+0 \\" and caret.strip().startswith("^")
     assert any(text.startswith("  at    z = ") and "(seed 1)" in text for text in rest)
 
@@ -373,7 +415,7 @@ def test_an_unused_family_is_named_as_it_is_written():
         (r"$v_n$", "no index that runs over `C`"),
         (r"定义 $s := z^2$，$s = z^2$。提到 $s_i$。", "is one number and has no elements"),
         (r"$+z$", "a leading + says nothing"),
-        (r"$y\log q-1 = -1+y\log q$，其中 $-y\log q$。", "occurs in no checked formula"),
+        (r"$y\log q-1 = -1+y\log q$，其中 $-y\log q$。", "in no checked formula"),
     ],
 )
 def test_a_mention_names_something_that_is_there(body, fragment):
