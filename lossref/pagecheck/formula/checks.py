@@ -112,7 +112,38 @@ def page_scope(page: Page) -> Scope:
 @functools.lru_cache(maxsize=2)
 def _read_page(page: Page) -> tuple[Scope, list[_Formula]]:
     scope = formula_scope(page)
-    return scope, _read_all([math for math in page.maths if not is_bare_number(math)], scope)
+    formulas = _read_all([math for math in page.maths if not is_bare_number(math)], scope)
+    _blame(page, formulas)
+    return scope, formulas
+
+
+_NAME = r"(\\?[A-Za-z]+(?:\{[^{}]*\})?)"
+_HEAD = re.compile(_NAME + r"'*(?:_(?:\w|\{[^{}]*\}))?\s*(?:\([^()]*\))?(?=\s*&?\s*(:?=))")
+_UNKNOWN = re.compile("unknown symbol `" + _NAME)
+
+
+def _blame(page: Page, formulas: list[_Formula]) -> None:
+    """A symbol that is unknown because its definition could not be read is no mistake of its own."""
+    lost: dict[str, tuple[_Formula, int]] = {}  # name -> where its definition is, and on which line
+    unknown = {id(f): _UNKNOWN.match(f.error.message) for f in formulas if f.error}
+    for formula in formulas:
+        if formula.error is None:
+            continue
+        tex, missing = formula.math.tex, unknown[id(formula)]
+        heads = [head for head in _HEAD.finditer(tex) if head[2] == ":="]
+        first = _HEAD.match(tex, len(tex) - len(tex.lstrip()))
+        if first and missing and first[2] == "=" and (first[1], first.start()) == (missing[1], formula.error.start):
+            formula.error.fix = f"a definition is written with :=, {first[0]} := …; what is given is declared under "
+            formula.error.fix += "`symbols:` in the front matter"
+            heads.append(first)
+        for head in heads:
+            lost.setdefault(head[1], (formula, page.at(formula.math.start + head.start()).line))
+    for formula in formulas:
+        missing = unknown.get(id(formula))
+        cause, line = (missing and lost.get(missing[1])) or (None, 0)
+        if cause not in (None, formula):
+            said = f"{formula.error.message}: its definition on line {line} could not be read"
+            formula.error = FormulaError(said, formula.error.start, formula.error.end, "mend that one first")
 
 
 def stretches(page: Page) -> list[tuple[int, int, str, set[str]]]:
@@ -525,7 +556,8 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
                     lambda: _raise(
                         FormulaError(
                             "no claim of this sentence depends on this condition",
-                            fix="end the sentence later, or write it without 当/若/设/令/取",
+                            fix="a claim stands behind it in its sentence, as in 当 $m > 1$ 时，$h(m) = 0$; without "
+                            "当/若/设/令/取 it is a claim itself",
                         )
                     ),
                 )

@@ -613,7 +613,10 @@ class Parser:
         if name in CONSTANTS:
             return Const(CONSTANTS[name], span=span)
         word = re.match("[a-z]*", self.tex[span[0] :])[0]
-        fix = f"write \\{word}" if word in _WRITTEN_WITH_BACKSLASH else self.scope.suggestion(name)
+        if word in _WRITTEN_WITH_BACKSLASH:
+            end = span[0] + len(word)
+            raise FormulaError(f"`{word}` is a product of letters here", span[0], end, f"write \\{word}")
+        fix = self.scope.suggestion(name)
         if name == "d" and re.search(r"frac\s*\{\s*$|\{\s*$", self.tex[: span[0]]):
             fix = "a derivative is written \\frac{\\mathrm d f}{\\mathrm d z}"
         raise FormulaError(f"unknown symbol `{name}`", *span, fix)

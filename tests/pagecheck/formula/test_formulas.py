@@ -130,6 +130,14 @@ def test_true_formulas_pass(body):
 
 # What is wrong, and what the message says.
 FALSE = {
+    "definition with the wrong sign": (
+        r"$f(z) = z^2$，有 $f(z) \ge 0$。",
+        ["f(z) := …", "`symbols:`", "line 21 could not"],
+    ),
+    "consequence of a broken definition": (
+        "\n\n$$\ng(z) := log(1+z^2)\n$$\n\n" + r"$g'(z) = \frac{2z}{1+z^2}$",
+        ["`log` is a product of letters", "unknown symbol `g'`: its definition on line 24", "mend that one first"],
+    ),
     "number behind a letter": (r"$z2 = 2z$", ["a number behind a factor", "z^2"]),
     "two numbers": (r"$2 3 = 6$", ["a number behind a factor"]),
     "mixed fraction": (r"$2\frac12 = 1$", ["as in 2½", "2\\cdot\\frac12"]),
