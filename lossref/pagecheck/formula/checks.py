@@ -562,11 +562,13 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
                     ),
                 )
             )
-    if broken:
-        return made
+    # What a formula that cannot be read would use is not known but by its letters; sizes come in by indices.
+    unread = " ".join(f.math.tex for f in formulas if f.error is not None)
     ties = tie_uses(page, scope)
     for symbol in scope.all():
         if symbol.uses or (symbol.key if symbol.kind == "family" else symbol.name) in ties:
+            continue
+        if broken and (symbol.kind in ("size", "index") or symbol.name in unread):
             continue
         if symbol.definition is not None:
             where, what = (

@@ -123,6 +123,17 @@ $\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
 }
 
 
+def test_what_is_unused_is_said_beside_other_mistakes():
+    page = read_text(FRONT + "$z \\cdot -y = q$", "docs/page.md")
+    said = []
+    for check in formula_checks(page):
+        with pytest.raises(PageError) as caught:
+            check.run()
+        said.append(str(caught.value))
+    unused = {error.split("`")[1] for error in said if "is declared and never used" in error}
+    assert {"r", "v", "\\beta"} <= unused and not unused & {"z", "y", "q", "N", "n"}
+
+
 @pytest.mark.parametrize("body", TRUE.values(), ids=TRUE)
 def test_true_formulas_pass(body):
     holds(body)
