@@ -576,7 +576,7 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
                 "is defined and never used: a definition serves a claim or a tie",
             )
         else:
-            where, what = _declared_at(page, symbol), "is declared and never used"
+            where, what = _declared_at(page, symbol), "is declared and never used: use it, or take its line away"
 
         def complain(where=where, what=what, name=symbol.written):
             raise PageError(where, f"`{name}` {what}")
