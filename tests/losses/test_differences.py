@@ -19,11 +19,24 @@ def tgrad(loss, x, y):
     return torch.autograd.grad(loss(x, y), x)[0]
 
 
-def torchvision_focal(x, y, gamma=0.5):
-    """Without alpha: torchvision's algorithm, from its documentation."""
+def hgrad(loss, x, y):
+    """The gradient in half precision."""
+    x = torch.tensor(x, dtype=torch.half).requires_grad_()
+    return torch.autograd.grad(loss(x, torch.tensor(y, dtype=torch.half)), x)[0]
+
+
+def wgrad(loss, x, y):
+    """By the weight, at 2."""
+    weight = t([2.0]).requires_grad_()
+    return torch.autograd.grad(loss(t(x), t(y), weight), weight)[0]
+
+
+def torchvision_focal(x, y, gamma=0.5, alpha=-1.0):
+    """torchvision's algorithm, from its documentation; a negative alpha is none, and nothing is reduced."""
     p = torch.sigmoid(x)
     entropy = F.binary_cross_entropy_with_logits(x, y, reduction="none")
-    return (entropy * (1 - (p * y + (1 - p) * (1 - y))) ** gamma).mean()
+    loss = entropy * (1 - (p * y + (1 - p) * (1 - y))) ** gamma
+    return loss if alpha < 0 else (alpha * y + (1 - alpha) * (1 - y)) * loss
 
 
 def recipe(x, y, T):
@@ -39,6 +52,8 @@ NAMESPACE = dict(
     lossref=lossref,
     t=t,
     tgrad=tgrad,
+    hgrad=hgrad,
+    wgrad=wgrad,
     torchvision_focal=torchvision_focal,
     recipe=recipe,
     f32=np.float32,
