@@ -131,8 +131,8 @@ class SoftmaxFocalLoss(Classes):
         >>> z = [[2, 1, 0.1]] * 3
         >>> loss(z, [0, 1, 2]).round(4).tolist()
         [0.0485, 0.8132, 1.8828]
-        >>> abs(loss.grad(z, [0, 1, 2]).sum(1)).max() < 1e-15
-        np.True_
+        >>> print(abs(loss.grad(z, [0, 1, 2]).sum(1)).max() < 1e-15)
+        True
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 On the page that holds the marker `<!-- api -->` it becomes an entry for each loss, in the order of `lossref.__all__`:
 how NumPy and torch call it, what its docstring says, and the chapters whose front matter ties it. In each of those
-chapters the box 本页要点 gets a line that leads to the entries. The source is read, not imported: building the site
-needs neither NumPy nor torch.
+chapters the box 本页要点 gets a line that leads to the entries. The marker `<!-- differences -->` becomes the tables of
+`lossref.differences`. The source is read, not imported: building the site needs neither NumPy nor torch.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ PACKAGE = ROOT / "lossref"
 DOCS = ROOT / "docs"
 PAGE = "reference/api.md"
 MARKER = "<!-- api -->"
+DIFFERENCES = "<!-- differences -->"
 METHODS = ("__call__", "value_and_grad", "grad", "hess", "hess_diag")
 KINDS = {"Elementwise": "逐元素的损失", "Classes": "多类损失"}
 HEADINGS = {"Args": "参数", "Raises": "异常", "Examples": "例子"}
@@ -158,6 +159,18 @@ def reference(source: Source) -> str:
     return "\n\n".join(parts)
 
 
+def differences(package: Path = PACKAGE) -> str:
+    """What lossref.differences holds, as Markdown: a table for each loss."""
+    tree = ast.parse((package / "differences.py").read_text(encoding="utf-8"))
+    [listed] = [n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "DIFFERENCES"]
+    tables: dict[str, list[str]] = {}
+    for row in listed.elts:
+        loss, what, _, torch, _, ours = (ast.literal_eval(argument) for argument in row.args)
+        tables.setdefault(loss, []).append(f"| {what} | `{torch}` | `{ours}` |")
+    heads = "| 何处不同 | PyTorch | lossref |\n|---|---|---|\n"
+    return "\n\n".join(f"**`{loss}`**\n\n{heads}" + "\n".join(rows) for loss, rows in tables.items())
+
+
 @lru_cache(maxsize=1)
 def _reference(_changed: tuple[int, ...]) -> str:
     return reference(Source())
@@ -169,6 +182,8 @@ class _Api(Preprocessor):
         if MARKER in text:
             changed = tuple(path.stat().st_mtime_ns for path in sorted(PACKAGE.glob("*.py")))
             return text.replace(MARKER, _reference(changed)).split("\n")
+        if DIFFERENCES in text:
+            return text.replace(DIFFERENCES, differences()).split("\n")
         return self._linked(text).split("\n")
 
     def _linked(self, text: str) -> str:

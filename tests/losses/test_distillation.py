@@ -440,7 +440,7 @@ def test_by_terms_as_exact_as_numpy(dtype):
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 @each_reduction
-@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 4, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 2)], ids=str)  # all is done for every element
 def test_derivatives_in_torch(shape, reduction):
     """Of student and teacher, of both orders, in both modes."""
     x, y = (torch.tensor(a, requires_grad=True) for a in batch(shape))

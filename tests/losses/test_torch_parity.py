@@ -217,15 +217,27 @@ def test_meta_device_says_shapes_only(name):
     assert value.is_meta and value.shape == wanted.shape and value.dtype == wanted.dtype
 
 
+@pytest.fixture(scope="module")
+def inductor(tmp_path_factory):
+    """torch's compiler with a cache of its own: what another machine made would be taken as it is.
+
+    Plain code in this process: trying what the processor can do, and processes for that, take longer than the code.
+    """
+    if not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
+        pytest.skip("torch.compile needs a C++ compiler, and there is none")
+    from torch._inductor import config
+
+    with pytest.MonkeyPatch.context() as patch, config.patch({"cpp.vec_isa_ok": False, "compile_threads": 1}):
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
 @pytest.mark.parametrize("name", ["BCEWithLogitsLoss", "CrossEntropyLoss", "DistillationLoss"])
-def test_compiled_by_inductor(name, tmp_path, monkeypatch):
+def test_compiled_by_inductor(name, inductor):
     """In one graph, through code that a compiler made; one module for each way in which modules call torch.
 
     That every module is one graph, other tests say with a backend that makes no code.
     """
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # what another machine made would be taken as it is
-    if not any(map(shutil.which, ("c++", "g++", "clang++", "cl"))):
-        pytest.skip("torch.compile needs a C++ compiler, and there is none")
     x, y, _ = BOTH[name]
     x = x().requires_grad_()
     module = getattr(lossref.torch, name)()

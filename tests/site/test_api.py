@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 
 import lossref
+from lossref.differences import DIFFERENCES
 from tools.api import Source, chapters, reference
 
 torch_losses = importlib.import_module("lossref.torch")
@@ -96,3 +97,12 @@ def test_a_docstring_without_sections_stays_as_it_is(tmp_path):
     )
     said = reference(Source(tmp_path))
     assert "### L { #L }\n\n```python\nlossref.L(w=1)\nlossref.torch.L(*, w=2)\n```\n\n一句话。" in said
+
+
+def test_every_difference_to_torch_is_shown(site):
+    html = (site / "reference/differences/index.html").read_text(encoding="utf-8")
+    rows = [[text(cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row, re.DOTALL)] for row in html.split("<tr>")]
+    for row in DIFFERENCES:
+        assert [re.sub(r"\s", "", cell) for cell in (row.what, row.torch_gives, row.lossref_gives)] in [
+            [re.sub(r"\s", "", cell) for cell in cells] for cells in rows
+        ], row
