@@ -1,6 +1,7 @@
 """Elementary functions that stay exact where the textbook forms round to 0, to 1 or overflow.
 
-Each is written once over a namespace ``m`` (``_numpy.py``, ``torch.py``) that supplies ``exp``, ``log`` and so on.
+Each is written once over a namespace ``m`` (``_numpy.py``, ``torch/_namespace.py``) that supplies ``exp``, ``log`` and
+so on.
 """
 
 from __future__ import annotations

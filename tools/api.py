@@ -45,7 +45,7 @@ class Source:
 
     def __init__(self, package: Path = PACKAGE) -> None:
         trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.glob("*.py"))}
-        self.torch = _classes(trees.pop("torch"))
+        self.torch = _classes(ast.parse((package / "torch/__init__.py").read_text(encoding="utf-8")))
         self.numpy = {name: found for tree in trees.values() for name, found in _classes(tree).items()}
         [names] = [
             ast.literal_eval(node.value)
@@ -180,7 +180,8 @@ class _Api(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
         text = "\n".join(lines)
         if MARKER in text:
-            changed = tuple(path.stat().st_mtime_ns for path in sorted(PACKAGE.glob("*.py")))
+            files = (*sorted(PACKAGE.glob("*.py")), PACKAGE / "torch/__init__.py")
+            changed = tuple(path.stat().st_mtime_ns for path in files)
             return text.replace(MARKER, _reference(changed)).split("\n")
         if DIFFERENCES in text:
             return text.replace(DIFFERENCES, differences()).split("\n")

@@ -70,7 +70,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
         names = sorted(name for name in archive.namelist() if ".dist-info/" not in name)
         metadata = archive.read(f"lossref-{lossref.__version__}.dist-info/METADATA").decode()
     assert names == in_git("lossref")
-    assert {"lossref/py.typed", "lossref/torch.py", "lossref/_tiles.py"} <= set(names)
+    assert {"lossref/py.typed", "lossref/torch/__init__.py", "lossref/_tiles.py"} <= set(names)
     assert re.search(r"^License-File: LICENSE$", metadata, re.MULTILINE)
     assert sorted(re.findall(r"^Requires-Dist: (.*)", metadata, re.MULTILINE)) == [
         "numpy>=2.0,<3",

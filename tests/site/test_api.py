@@ -92,7 +92,8 @@ def test_a_docstring_without_sections_stays_as_it_is(tmp_path):
         + 'class L(Elementwise):\n    """一句话。"""\n',
         encoding="utf-8",
     )
-    (tmp_path / "torch.py").write_text(
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(
         'class L:\n    """模块。"""\n    def __init__(self, *, w=2): ...\n', encoding="utf-8"
     )
     said = reference(Source(tmp_path))

@@ -1,0 +1,122 @@
+"""The namespace ``m`` in which a formula is evaluated on tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .._elementary import Logistic, Softmax
+
+
+class Torch:
+    hard = False  # labels are not looked at
+
+    abs: Any = staticmethod(torch.abs)
+    exp = staticmethod(torch.exp)
+    log = staticmethod(torch.log)
+    log1p = staticmethod(torch.log1p)
+    relu: Any = staticmethod(torch.relu)
+    where = staticmethod(torch.where)
+    sign = staticmethod(torch.sgn)
+    clip = staticmethod(torch.clamp)
+
+    @staticmethod
+    def minimum(x, y):
+        return torch.minimum(x, y) if isinstance(y, torch.Tensor) else torch.clamp(x, max=y)
+
+    @staticmethod
+    def maximum(x, y):
+        return torch.maximum(x, y) if isinstance(y, torch.Tensor) else torch.clamp(x, min=y)
+
+    @staticmethod
+    def total(x):
+        return x.sum(dtype=torch.float64 if x.device.type != "mps" else torch.float32)
+
+    @staticmethod
+    def or_one(x, flag):
+        return torch.maximum(x, flag.to(x.dtype))
+
+    @staticmethod
+    def log_or_0(x):
+        return torch.log(torch.where(x == 0, 1, x))
+
+    @staticmethod
+    def times(x, y):
+        return x * torch.where((x == 0) & torch.isinf(y), 0, y) if isinstance(y, torch.Tensor) else x * y
+
+    @staticmethod
+    def xlogy(x, y):
+        return x * torch.log(torch.where((x == 0) & (y == 0), 1, y))
+
+    @staticmethod
+    def xlog1my(x, y):
+        return x * torch.log1p(-torch.where((x == 0) & (y == 1), 0, y))
+
+    @staticmethod
+    def ratio(x, y):
+        return x / torch.where((x == 0) & (y == 0), 1, y)
+
+    def logistic(self, z):
+        return Logistic(self, z)
+
+    zeros_like = staticmethod(torch.zeros_like)
+
+    # along the last axis, which is kept
+
+    def softmax(self, x, y):
+        return Softmax(self, x)
+
+    @staticmethod
+    def huge(x):
+        return torch.finfo(x.dtype).max
+
+    @staticmethod
+    def argmax(x):
+        return x.argmax(-1, keepdim=True)
+
+    @staticmethod
+    def sum(x):
+        return x.sum(-1, keepdim=True)
+
+    @staticmethod
+    def pick(x, k):
+        return x.gather(-1, k)
+
+    @staticmethod
+    def put(x, k, values):
+        return x.scatter(-1, k, values)
+
+    @staticmethod
+    def tame(x, y):
+        """Not to be looked at: see ``Numpy.tame``."""
+        return False
+
+    @staticmethod
+    def sum_except(x, k):
+        return x.scatter(-1, k, 0.0).sum(-1, keepdim=True)
+
+    @staticmethod
+    def classes(x):
+        return torch.arange(x.shape[-1], device=x.device)
+
+
+TORCH = Torch()
+
+
+class Smooth(Torch):
+    """For derivatives that torch works out: at 0, where pieces of a smooth function meet, all take the same side."""
+
+    abs = staticmethod(lambda x: torch.where(x < 0, -x, x))
+    relu = staticmethod(lambda x: torch.where(x < 0, 0, x))
+
+    @staticmethod
+    def or_one(x, flag):
+        return torch.where(flag, 1, x)
+
+    @staticmethod
+    def minimum(x, y):
+        return torch.where(x < y, x, y)
+
+
+SMOOTH = Smooth()
