@@ -15,12 +15,12 @@ import re
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from posixpath import relpath
 
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
+from mkdocs.utils import get_relative_url
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / ".cache" / "pagecheck.json"
@@ -94,9 +94,10 @@ def tables(report: dict) -> str:
         for c in checks:
             kind = KINDS.get(c["kind"], c["kind"])
             # Formulas and numbers on the pages lead to their rows.
-            met = c["line"] == before or c["kind"] == "code"
-            place = c["line"] if met else f'<a id="{place_of(page, c["line"])}"></a>{c["line"]}'
-            before = before if c["kind"] == "code" else c["line"]
+            place = str(c["line"])
+            if c["kind"] in ("formula", "number") and c["line"] != before:
+                place = f'<a id="{place_of(page, c["line"])}"></a>{place}'
+                before = c["line"]
             lines.append(f"    | {place} | {kind} | {_plain(c['label'])} | {_code(c['name'])} |")
         lines.append("")
     return "\n".join(lines)
@@ -178,7 +179,9 @@ def _place(md: Markdown) -> tuple[str, str] | None:
     if "relpath" not in md.treeprocessors:
         return None
     file = md.treeprocessors["relpath"].file
-    return "docs/" + file.src_uri, relpath(PAGE.removesuffix(".md"), file.url or ".") + "/#"
+    # In the copy that is read from disk an address names a file.
+    address = PAGE.removesuffix(".md") + (".html" if file.url.endswith(".html") else "/")
+    return "docs/" + file.src_uri, get_relative_url(address, file.url) + "#"
 
 
 class _Numbers(Preprocessor):

@@ -127,6 +127,12 @@ class Visit:
         self.page.goto(self.address + path, wait_until="load")
         return self.page
 
+    def wear(self, scheme):
+        """Change to the reader's other palette, "light" or "dark", as their system would."""
+        self.page.emulate_media(color_scheme=scheme)
+        name = {"light": "default", "dark": "slate"}[scheme]
+        self.page.wait_for_selector(f"body[data-md-color-scheme={name}]")
+
     def settle(self):
         """Wait until what scripts do of their own accord is done: the browser has drawn it and found nothing to do."""
         self.page.evaluate("""() => new Promise((done) =>

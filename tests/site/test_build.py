@@ -121,6 +121,13 @@ def test_every_drawing_is_on_its_page_and_every_glyph_in_the_shared_file(site):
     assert seen == set(outlines)
 
 
+def test_glyphs_are_asked_for_before_styles_hold_scripts_up(site):
+    for path in site.rglob("index.html"):
+        text = path.read_text(encoding="utf-8")
+        before = text.partition('<link rel="stylesheet"')[0]
+        assert bool(re.search(r'fetch\("[^"]*assets/glyphs\.\w+\.svg"', before)) is ("math-glyphs" in text), path
+
+
 def test_what_pages_share_is_in_the_style_sheet(site):
     sheet = (site / "assets/stylesheets/lossref.css").read_text(encoding="utf-8")
     assert ".lr-chart .lr-line {" in sheet

@@ -478,19 +478,21 @@ def agrees(text, expected, count):
 @browser_test
 def test_explorers_are_accessible(where, visit):
     # They are made alike: one with two sliders.
-    page = visit(width=360).go(where["focal-loss"])
+    window = visit(width=360)
+    page = window.go(where["focal-loss"])
     page.locator("figure.explorer summary").click()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        window.wear(scheme)
         assert axe(page, "figure.explorer") == [], scheme
 
 
 @browser_test
 def test_moving_curves_are_the_colours_of_the_palette(where, visit):
-    figure = figure_of(visit().go(where["huber-family"]), "huber-family")
+    window = visit()
+    figure = figure_of(window.go(where["huber-family"]), "huber-family")
 
     def stroke(scheme):
-        figure.page.emulate_media(color_scheme=scheme)
+        window.wear(scheme)
         line = figure.locator(".chart-image .lr-live").first.evaluate("(line) => getComputedStyle(line).stroke")
         swatch = figure.locator(".explorer-legend path").evaluate("(line) => getComputedStyle(line).stroke")
         assert line == swatch

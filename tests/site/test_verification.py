@@ -144,6 +144,18 @@ def test_inline_formulas_lead_to_their_row_but_not_in_headings_and_links(report,
         assert marks.run(kept) == kept
 
 
+@pytest.mark.parametrize(("url", "target"), [
+    ("losses/bce/", "../../reference/verification/"),
+    ("./", "reference/verification/"),
+    ("losses/bce.html", "../reference/verification.html"),
+    ("index.html", "reference/verification.html"),
+])  # fmt: skip
+def test_marks_lead_to_the_report_also_on_disk(report, md, monkeypatch, url, target):
+    monkeypatch.setattr(md.treeprocessors["relpath"].file, "url", url)
+    box = '<mjx-container class="math" data-tex="a = b"><svg></svg></mjx-container>'
+    assert f'href="{target}#losses-bce-3"' in md.postprocessors["verification-marks"].run(f"<p>{box}</p>")
+
+
 TEXT = """\
 值为 0.5<!--= x -->，占 33%<!--= y -->、2.9×10⁻¹<!--= z -->，$\\tfrac14$<!--= a -->，`0.61` 左右<!--= b -->。
 
