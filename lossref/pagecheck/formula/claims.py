@@ -26,6 +26,7 @@ from .syntax import (
     Chain,
     Const,
     Derivative,
+    Div,
     Each,
     Elem,
     Expectation,
@@ -381,9 +382,9 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         raise _broken(tex, link, failure, slip)
     if not trials:
         raise FormulaError("no point was found to try this at", *link.left.span)
-    for side in (link.left, link.right):
-        if isinstance(side, Mul) and any(map(_is_zero, side.factors)) and _has_value(side, trials[0], scope):
-            raise FormulaError("a product with 0 is 0, whatever stands beside it", *side.span)
+    for node in _products_with_zero(link):
+        if _has_value(node, trials[0], scope):
+            raise _idle_product(node)
     if not alive:
         raise FormulaError(
             "both sides are 0 at every point tried, which proves nothing",
@@ -406,6 +407,19 @@ def _near(a, b, relative, noise) -> bool:
 
 def _is_zero(node: Node) -> bool:
     return isinstance(node, Num) and mp.mpf(node.text) == 0
+
+
+def _products_with_zero(link: Link) -> list[Mul]:
+    return [node for node in (link.left, link.right) if isinstance(node, Mul) and any(map(_vanishes, node.factors))]
+
+
+def _vanishes(node: Node) -> bool:
+    """0, or a fraction of it, as written."""
+    return _is_zero(node) or (isinstance(node, Div) and _is_zero(node.top))
+
+
+def _idle_product(node: Node) -> FormulaError:
+    return FormulaError("a product with 0 is 0, whatever stands beside it", *node.span, "is a digit wrong?")
 
 
 def _has_value(product: Mul, trial: Trial, scope: Scope) -> bool:
@@ -559,6 +573,8 @@ def _precision(node: Node) -> list | None:
 
 def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope, loose: bool) -> bool:
     """True if the bound is as sharp as its sign says."""
+    for node in _products_with_zero(link):
+        raise _idle_product(node)
     strict = link.relation in ("<", ">")
     sign = 1 if link.relation in ("<", "\\le") else -1
     attained: Trial | None = None
