@@ -55,6 +55,7 @@ POINTS = 6
 MANY_POINTS = 24  # for a bound, which must be seen to be approached
 RELATIVE = mp.mpf(10) ** -80
 GUARD = 20  # digits of the largest summand that may be lost on the way
+KINKED = {"sign", "abs", "max", "min", "clip"}
 TIGHT = mp.mpf(10) ** -3
 SHAPES = "a vector is a column; is an index or a ^\\top missing?"
 NUMERIC = "数值核对"
@@ -301,8 +302,9 @@ def _is_defined(node: Node, scope: Scope) -> bool:
 
 
 def _has_cases(link: Link) -> bool:
-    """Each branch must be met often enough that another condition would show."""
-    return any(isinstance(node, Cases) for side in (link.left, link.right) for node in side.walk())
+    """Each branch, and each side of a kink, must be met often enough that another condition would show."""
+    nodes = (node for side in (link.left, link.right) for node in side.walk())
+    return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name in KINKED) for n in nodes)
 
 
 def _tolerance(link: Link):

@@ -151,6 +151,8 @@ FALSE = {
     "repeated definition": (r"定义 $f := 17z$。$f = 17z$", ["only repeats the definition"]),
     "repeated definition of a function": (r"定义 $f(z) := 17z$。$f(z) = 17z$", ["only repeats the definition"]),
     "repeated definition of a family": (r"定义 $f_n := 17z_n$。$17z_n = f_n$", ["only repeats the definition"]),
+    "sign of something else": (
+        r"定义 $f(u) := |\sigma(u)-q|$。$f'(z) = \operatorname{sign}(n-q)\sigma'(z)$", ["`=` does not hold"]),
     "border of a case": (
         r"$\mathbf 1[z\ge 0] = \frac{1+\operatorname{sign}(z)}{2}$", ["`=` does not hold", "at    z = 0"]),
     "only at the sizes declared": (r"$C^2 = 5C-6$", ["`=` does not hold", "C = 4"]),
