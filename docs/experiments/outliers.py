@@ -47,7 +47,7 @@ print(X.shape, y.min(), np.median(y), y.mean().round(1), y.max())
 # 再更新权重，反复到不动为止。权重是梯度除以残差，从它就看得出三种损失的性格：
 #
 # - 均方误差 $m := r^2$：$\frac{\partial m}{\partial r} = 2r$，权重处处一样。
-# - 绝对误差 $a := |r|$：当 $r \ne 0$ 时，$\frac{\partial a}{\partial r} = \operatorname{sign}(r)$，残差越大权重越小。
+# - 绝对误差 $a := |r|$：残差不是零时，$\frac{\partial a}{\partial r} = \operatorname{sign}(r)$，残差越大权重越小。
 # - Huber $h := \begin{cases} \frac12 r^2 & |r| \le \delta \\ \delta\left(|r|-\frac12\delta\right) & \text{否则} \end{cases}$：
 #   $\frac{\partial h}{\partial r} = \operatorname{clip}(r, -\delta, \delta)$，小残差权重一样，大残差权重随残差变小。
 #   当 $|r| > \delta$ 时，$h = \frac12 r^2-\frac12\left(|r|-\delta\right)^2$：比平方少的，是超出分界那一段的平方。

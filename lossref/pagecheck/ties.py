@@ -132,7 +132,7 @@ def _check(tie: Tie, scope: Scope) -> str:
     loss_class = lossref.LOSSES[tie.loss]
     nodes = [tie.value, tie.input, tie.target, *tie.args.values()]
     last = None
-    for point, env, needs in points(scope, nodes, [], POINTS):
+    for point, env, needs in points(scope, nodes, [], POINTS, beyond=False):
         if point is last:
             continue  # another index at the same point: the indices only name the family
         last = point

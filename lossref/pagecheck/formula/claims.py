@@ -26,6 +26,7 @@ from .syntax import (
     Chain,
     Const,
     Derivative,
+    Div,
     Each,
     Elem,
     Expectation,
@@ -54,6 +55,7 @@ POINTS = 6
 MANY_POINTS = 24  # for a bound, which must be seen to be approached
 RELATIVE = mp.mpf(10) ** -80
 GUARD = 20  # digits of the largest summand that may be lost on the way
+KINKED = {"sign", "abs", "max", "min", "clip"}
 TIGHT = mp.mpf(10) ** -3
 SHAPES = "a vector is a column; is an index or a ^\\top missing?"
 NUMERIC = "数值核对"
@@ -300,8 +302,9 @@ def _is_defined(node: Node, scope: Scope) -> bool:
 
 
 def _has_cases(link: Link) -> bool:
-    """Each branch must be met often enough that another condition would show."""
-    return any(isinstance(node, Cases) for side in (link.left, link.right) for node in side.walk())
+    """Each branch, and each side of a kink, must be met often enough that another condition would show."""
+    nodes = (node for side in (link.left, link.right) for node in side.walk())
+    return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name in KINKED) for n in nodes)
 
 
 def _tolerance(link: Link):
@@ -381,9 +384,9 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         raise _broken(tex, link, failure, slip)
     if not trials:
         raise FormulaError("no point was found to try this at", *link.left.span)
-    for side in (link.left, link.right):
-        if isinstance(side, Mul) and any(map(_is_zero, side.factors)) and _has_value(side, trials[0], scope):
-            raise FormulaError("a product with 0 is 0, whatever stands beside it", *side.span)
+    for node in _products_with_zero(link):
+        if _has_value(node, trials[0], scope):
+            raise _idle_product(node)
     if not alive:
         raise FormulaError(
             "both sides are 0 at every point tried, which proves nothing",
@@ -406,6 +409,19 @@ def _near(a, b, relative, noise) -> bool:
 
 def _is_zero(node: Node) -> bool:
     return isinstance(node, Num) and mp.mpf(node.text) == 0
+
+
+def _products_with_zero(link: Link) -> list[Mul]:
+    return [node for node in (link.left, link.right) if isinstance(node, Mul) and any(map(_vanishes, node.factors))]
+
+
+def _vanishes(node: Node) -> bool:
+    """0, or a fraction of it, as written."""
+    return _is_zero(node) or (isinstance(node, Div) and _is_zero(node.top))
+
+
+def _idle_product(node: Node) -> FormulaError:
+    return FormulaError("a product with 0 is 0, whatever stands beside it", *node.span, "is a digit wrong?")
 
 
 def _has_value(product: Mul, trial: Trial, scope: Scope) -> bool:
@@ -559,6 +575,8 @@ def _precision(node: Node) -> list | None:
 
 def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope, loose: bool) -> bool:
     """True if the bound is as sharp as its sign says."""
+    for node in _products_with_zero(link):
+        raise _idle_product(node)
     strict = link.relation in ("<", ">")
     sign = 1 if link.relation in ("<", "\\le") else -1
     attained: Trial | None = None

@@ -389,6 +389,8 @@ class Evaluator:
     def differentiated(self, function: Callable, x, order: int):
         if order == 0:
             return function(x)
+        if isinstance(x, Matrix):
+            raise v.WrongShape("a prime differentiates by a number, not by a vector")
         tag = v.new_tag()
         return v.part(self.differentiated(function, v.seed(x, tag), order - 1), tag)
 
@@ -591,6 +593,8 @@ class Evaluator:
                 raise v.WrongShape("Categorical(p) wants a vector of probabilities")
             return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
         centre, spread = (self.number(p, env) for p in node.parameters)
+        if spread <= 0:
+            raise Undefined(f"a spread of {v.show(spread)}", "the second parameter is the spread: is the order right?")
         if node.law == "Normal":
             return self.gaussian(lambda t: v.real(function(centre + mp.sqrt(spread) * t)))
         return self.integrate(

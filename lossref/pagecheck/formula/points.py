@@ -186,9 +186,12 @@ class Given:
 
 
 def points(
-    scope: Scope, nodes: list[Node], conditions: list[Node], count: int, style: str = DRAWN
+    scope: Scope, nodes: list[Node], conditions: list[Node], count: int, style: str = DRAWN, beyond: bool = True
 ) -> Iterator[tuple[Point, dict, Needs]]:
-    """Points for the given expressions, each with the values of their free indices."""
+    """Points for the given expressions, each with the values of their free indices.
+
+    ``beyond`` tries another size too where several stand for all of them: C^2 = 5C - 6 holds at 2 and at 3.
+    """
     given = Given(scope, conditions)
     given_nodes = [side for pair in (*given.assign, *given.choose) for side in pair] + list(given.tests)
     needs = Needs(scope, nodes + given_nodes)
@@ -198,7 +201,7 @@ def points(
     seen: set = set()  # conditions may leave nothing to draw
     # A special point that fails the conditions is passed over.
     tries = TRIES if given.tests and style == DRAWN else 1
-    choices = _size_choices(scope, needs, given)
+    choices = _size_choices(scope, needs, given, beyond)
     # Several sizes share the points; each begins with another style of draw.
     each = SPECIAL_POINTS if style != DRAWN else count if len(choices) == 1 else count // len(choices) + 1
     for first, sizes in enumerate(choices):
@@ -268,7 +271,7 @@ def _filters(given: Given, index: str) -> bool:
     return any(index in free_names(test) for test in given.tests)
 
 
-def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, int]]:
+def _size_choices(scope: Scope, needs: Needs, given: Given, beyond: bool) -> list[dict[str, int]]:
     names = sorted(needs.sizes)
     fixed: dict[str, int] = {}
     for left, right in given.assign:
@@ -300,8 +303,7 @@ def _size_choices(scope: Scope, needs: Needs, given: Given) -> list[dict[str, in
         }
         if pick not in picks:
             picks.append(pick)
-    if longest > 1:
-        # Where several sizes stand for all of them, another one too: C^2 = 5C - 6 holds at 2 and at 3.
+    if longest > 1 and beyond:
         picks.append({name: max(c) + (len(c) > 1) for name, c in zip(names, choices, strict=True)})
     return picks
 

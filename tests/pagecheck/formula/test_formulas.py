@@ -169,10 +169,15 @@ FALSE = {
     "limit from one side": (r"$\lim_{z\to 0}\operatorname{sign}(z) = 1$", ["from the left and from the right differ"]),
     "limit that does not settle": (r"$\lim_{z\to\infty}e^{e^z} = 1$", ["does not settle", "exp of a number beyond"]),
     "sum over nothing": (r"$\sum_{i=8}^C v_i = 0$", ["`i` runs from 8 to 2, over nothing"]),
+    "product with zero in a bound": (r"$\frac02z^2 \le r^2$", ["a product with 0"]),
+    "spread below zero": (r"$\mathbb E_{x\sim\operatorname{Normal}(0,z)}[x] = 0$", ["a spread of -", "second"]),
+    "prime at a vector": (r"定义 $g(x) := x^2$。$g'(v) = 2z$", ["not by a vector"]),
     "product with zero": (r"$0\cdot z = 0$", ["a product with 0"]),
     "repeated definition": (r"定义 $f := 17z$。$f = 17z$", ["only repeats the definition"]),
     "repeated definition of a function": (r"定义 $f(z) := 17z$。$f(z) = 17z$", ["only repeats the definition"]),
     "repeated definition of a family": (r"定义 $f_n := 17z_n$。$17z_n = f_n$", ["only repeats the definition"]),
+    "sign of something else": (
+        r"定义 $f(u) := |\sigma(u)-q|$。$f'(z) = \operatorname{sign}(n-q)\sigma'(z)$", ["`=` does not hold"]),
     "border of a case": (
         r"$\mathbf 1[z\ge 0] = \frac{1+\operatorname{sign}(z)}{2}$", ["`=` does not hold", "at    z = 0"]),
     "only at the sizes declared": (r"$C^2 = 5C-6$", ["`=` does not hold", "C = 4"]),
