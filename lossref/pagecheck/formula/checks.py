@@ -33,19 +33,18 @@ def page_error(page: Page, math: Math, error: FormulaError) -> PageError:
     """The author's view of a FormulaError: the place, the line as written, a caret, the fix."""
     offset = math.start + min(error.start, len(math.tex))
     tex = math.tex
+    message, *rest = error.message.split("\n")
+    parts = [message]
     first = tex.rfind("\n", 0, min(error.start, len(tex))) + 1
-    last = tex.find("\n", first)
-    line = tex[first : len(tex) if last < 0 else last]
-    indent = len(line) - len(line.lstrip())
-    caret = max(0, error.start - first - indent)
-    width = max(1, min(error.end, first + len(line)) - error.start)
-    shown = line.strip()
-    parts = [
-        error.message.split("\n")[0],
-        f"    {shown}",
-        f"    {' ' * caret}{'^' * min(width, max(1, len(shown) - caret))}",
-    ]
-    parts += error.message.split("\n")[1:]
+    while first <= min(max(error.start, error.end - 1), len(tex)):
+        line = tex[first:].split("\n", 1)[0]
+        shown, indent = line.strip(), len(line) - len(line.lstrip())
+        caret = max(0, error.start - first - indent)
+        width = min(error.end - first - indent, len(shown)) - caret
+        if shown:
+            parts += [f"    {shown}", f"    {' ' * caret}{'^' * max(1, width)}"]
+        first += len(line) + 1
+    parts += rest
     if error.fix:
         parts.append(f"  fix: {error.fix}")
     return PageError(page.at(offset), "\n".join(parts))
@@ -423,7 +422,7 @@ def _check_mention(node: Node, at: int, known: _Known, scope: Scope) -> str:
         raise FormulaError(
             "this expression occurs in no checked formula of its section, nor in one set apart on the page",
             *node.span,
-            "claim something about it (=, \\le, …), define it, or put a claim `<!--= … -->` behind it",
+            "claim something about it (=, \\le, …), define it, say it in words, or put a claim `<!--= … -->` behind it",
         )
     return "提及"
 

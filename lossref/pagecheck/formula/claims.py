@@ -495,7 +495,16 @@ def _check_rounding(tex: str, link: Link, conditions: list[Node], scope: Scope) 
             raise FormulaError(f"{len(units)} decimals for {len(pairs)} numbers", *link.right.span)
         for (a, b), unit in zip(pairs, units, strict=False):
             if abs(a - b) > unit / 2 * (1 + mp.mpf(10) ** -20):
-                raise _broken(tex, link, trial)
+                error = _broken(tex, link, trial)
+                values = [pair[right is None] for pair in pairs]
+                error.fix = f"to the digits written it is {', '.join(map(_rounded, values, units))}"
+                raise error
+
+
+def _rounded(value, unit) -> str:
+    """To whole units, with the zeros at the end that such a number is written with."""
+    rounded = mp.nint(value / unit) * unit
+    return mp.nstr(rounded, 15) if unit > 1 else f"{float(rounded):.{-int(mp.nint(mp.log10(unit)))}f}"
 
 
 def _check_decimals(
@@ -582,7 +591,7 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
     attained: Trial | None = None
     at_zero = False  # equality was met where both sides are 0
     alive = [False, False]
-    gaps: list = []  # relative, where neither side is 0
+    gaps: list = []  # relative, and both sides, where neither is 0
     sizes: list = []  # of one side, where the other is 0
     count = 0
     for style in (DRAWN, SPECIAL, NEAR):
@@ -594,7 +603,11 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
                 gap = sign * (b - a)
                 equal = _near(a, b, RELATIVE, trial.noise)
                 if gap < 0 and not equal:
-                    raise _broken(tex, link, trial)
+                    error = _broken(tex, link, trial)
+                    if not conditions and {type(link.left), type(link.right)} <= {Name, Elem, Num}:
+                        said = " ".join(tex.split())
+                        error.fix = f"a condition stands behind 当, with what holds there: 当 ${said}$ 时，…"
+                    raise error
                 if equal and strict:
                     error = _broken(tex, link, trial)
                     error.fix = f"the two sides are equal here: write \\{'le' if sign > 0 else 'ge'}"
@@ -607,11 +620,12 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
                     attained = attained or trial
                 alive = [alive[0] or abs(a) > trial.noise, alive[1] or abs(b) > trial.noise]
                 if a != 0 and b != 0:
-                    gaps.append(abs(gap) / size)
+                    gaps.append((abs(gap) / size, a, b))
                 else:
                     sizes.append(size)
     # Against 0 the relative gap says nothing: compare small values with large ones.
-    closest = min(gaps, default=mp.inf) if all(alive) else min(sizes, default=mp.inf) / max(sizes, default=1)
+    nearest, *sides = min(gaps, default=(mp.inf,))
+    closest = nearest if all(alive) else min(sizes, default=mp.inf) / max(sizes, default=1)
     if at_zero and attained is None:
         # Any factor may stand before a side that is 0: what counts is how close the sides come beside it.
         if not all(alive) or closest <= TIGHT:
@@ -637,8 +651,11 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
         )
     approached = attained is not None or closest <= TIGHT
     if not approached and not loose:
+        said = f"the bound is not tight: the sides never come closer than {mp.nstr(closest, 4)} of their size"
+        if all(alive) and sides:
+            said += ", where left is {} and right {}".format(*(v.show(side, 6) for side in sides))
         raise FormulaError(
-            f"the bound is not tight: the sides never come closer than {mp.nstr(closest, 4)} of their size",
+            said,
             link.left.span[0],
             link.right.span[1],
             "give the sharp bound, or `<!-- loose: 理由 -->` behind the formula",

@@ -195,7 +195,14 @@ FALSE = {
     "1/N": (BCE + "\n" + r"$$\frac{\partial L}{\partial z_n} = p_n-y_n$$", ["1/N"]),
     "y for p": (BCE + "\n" + r"$$\frac{\partial^2 L}{\partial z_n^2} = \frac1N y_n(1-y_n)$$", ["`=` does not hold"]),
     "log base": (r"$\frac{\log q}{\log 10} = \log q$", ["ln 10"]),
-    "digit": (r"$\frac{1}{\log 2}\approx 1.4426$", ["`≈` does not hold", "1.4426"]),
+    "digit": (r"$\frac{1}{\log 2}\approx 1.4426$", ["`≈` does not hold", "1.4426", "written it is 1.4427"]),
+    "hundreds": (r"$10^5\log 2\approx 6.94\cdot 10^4$", ["written it is 69300.0"]),
+    "condition as a claim": (r"而 $z > 1$ 就成立。", ["`>` does not hold", "当 $z > 1$ 时，…"]),
+    "not tight": (r"$q(1-q) < \frac12$", ["not tight", "where left is 0.25 and right 0.5"]),
+    "step of two lines": (
+        "\n\n$$\n\\begin{aligned}\n\\sigma'(z) &= \\sigma(z)(1-\\sigma(z)) \\\\\n&= \\sigma(z)\n\\end{aligned}\n$$",
+        ["    &= \\sigma(z)\n    ^^^^^^^^^^^^", "step 2 of 2"],
+    ),
     "vector digit": (BCE + r"取 $z_n=(0.5, 1)$、$y_n=(1,0)$，有 $p_n\approx(0.6225, 0.7312)$。", ["`≈` does not hold"]),
     "given digit": (
         BCE
