@@ -354,6 +354,7 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     relative = _tolerance(link)
     alive = _is_zero(link.left) or _is_zero(link.right) or link.relation == "\\ne"
     failure: Trial | None = None
+    differ = False
     ratios, gaps = [], []
     trials = [*_trials(link, conditions, scope), *_at_bounds(link, conditions, scope)]
     if any(_doubtful(link, a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
@@ -365,6 +366,7 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         pairs = _pairs(trial, link)
         noise = trial.noise if relative == RELATIVE else relative
         equal = [_near(a, b, relative, noise) for a, b in pairs]
+        differ = differ or not all(equal)
         if link.relation == "\\ne":
             # A wrong gradient is right where it vanishes with the true one.
             wrong = all(equal) and any(max(abs(a), abs(b)) > noise for a, b in pairs)
@@ -377,8 +379,10 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
             if b != 0 and not mp.isinf(b):
                 ratios.append((a / b, trial))
             gaps.append(a - b)
+    if link.relation == "\\ne" and not differ:
+        failure = next(iter(trials), None)
     if failure is not None:
-        slip = slips.from_values(ratios, gaps)
+        slip = slips.from_values(ratios, gaps) if link.relation == "=" else ""
         if not slip and link.relation == "=" and relative == RELATIVE:
             slip = _mended(link, trials, scope, tex)
         raise _broken(tex, link, failure, slip)
