@@ -27,7 +27,7 @@ REPORT = ROOT / ".cache" / "pagecheck.json"
 MARKER = "<!-- verification -->"
 PAGE = "reference/verification.md"
 # Of a page's mutants that nothing noticed: why each may live.
-REASONS = {"equivalent": "等价", "code": "输出不变", "name": "只是名字", "refuted": "仍不相等"}
+REASONS = {"equivalent": "等价", "code": "输出不变", "name": "只是名字", "refuted": "仍不相等", "renamed": "换了字母"}
 KINDS = {"formula": "公式", "number": "数字", "snippet": "代码", "tie": "与代码相连"}
 DISPLAY = re.compile(r'<mjx-container class="math" display data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL)
 INLINE = re.compile(r'<mjx-container class="math(?: wide)?" data-tex="(?P<tex>[^"]*)".*?</mjx-container>', re.DOTALL)

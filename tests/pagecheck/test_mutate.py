@@ -220,6 +220,35 @@ def test_only_what_claims_nothing_is_excused(text, at, excuse):
     assert Trial(page, {}, trusted=True).excuse(Mutant(kind, start, start + 1, "w")) == excuse
 
 
+@pytest.mark.parametrize(
+    ("text", "excuse"),
+    [
+        ("取 $u_n=(1, 2)$", "renamed"),
+        ("$u_n = u_n^{1}$", ""),
+        ("$u_n = x_i$", ""),
+        ("$u_n = x_k$", "renamed"),
+        ("$\\begin{aligned} u_n &= 1 \\\\ u_i &= 1 \\end{aligned}$", "renamed"),
+        ("$\\begin{aligned} u_n &= 1 \\\\ &= u_i \\end{aligned}$", ""),
+    ],
+)
+def test_another_letter_for_an_index_says_the_same(text, excuse):
+    symbols = "  N: {size: [2], meaning: 数}\n  K: {size: [3], meaning: 数}\n"
+    symbols += "  n: {index: N, meaning: 数}\n  i: {index: N, meaning: 数}\n  k: {index: K, meaning: 数}\n"
+    page = read_text(f"---\nsymbols:\n{symbols}---\n{text}\n")
+    start = page.text.index("u_n") + 2
+    assert Trial(page, {}, trusted=True).excuse(Mutant("index", start, start + 1, "i")) == excuse
+    assert Trial(page, {}, trusted=True).excuse(Mutant("index", start, start + 1, "k")) != "renamed"
+
+
+def test_a_line_keeps_its_mutants_whatever_happens_elsewhere():
+    page, line = read_text(PAGE), "所以 $(x + y)^2"
+    other = read_text(PAGE.replace("取 -0.8502", "再取 -0.8502").replace(line, f"又 $x = x$。\n\n{line}"))
+    of_line = [
+        {(m.kind, *m.lines(p.text)) for m in mutants(p) if m.lines(p.text)[0].startswith(line)} for p in (page, other)
+    ]
+    assert of_line[0] == of_line[1] and len(of_line[0]) > 10
+
+
 def test_no_check_sleeps_on_the_pages_of_this_project(capsys):
     """A sample of the whole: python -m lossref.pagecheck.mutate tries every mutant of every page."""
     status = command.main(["--root", str(ROOT), "--sample", "40", "--seed", "20"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import copy
 import importlib
-import random
 import sys
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import lossref
-from lossref.pagecheck.mutate.pages import Mutant
+from lossref.pagecheck.mutate.pages import Chance, Mutant
 from lossref.pagecheck.mutate.trial import FORKS, forked
 
 # What the losses are built from, beside their own files.
@@ -54,7 +53,6 @@ def is_loss_file(path: Path, root: Path) -> bool:
 
 def mutants(text: str, seed: int = 0) -> list[Mutant]:
     """Every mutant of a loss file; where there are several ways to change a thing, the seed picks one."""
-    chance = random.Random(seed)
     starts = [0]
     for line in text.encode().split(b"\n"):
         starts.append(starts[-1] + len(line) + 1)
@@ -62,15 +60,20 @@ def mutants(text: str, seed: int = 0) -> list[Mutant]:
     def place(line: int, column: int) -> int:
         return len(text.encode()[: starts[line - 1] + column].decode())
 
+    chance = Chance(seed, text)
+
+    def pick(options: list, node: ast.expr) -> Any:
+        return chance.choice(options, place(node.lineno, node.col_offset))
+
     found = set()
-    for node, kind, new in _changes(ast.parse(text), chance):
+    for node, kind, new in _changes(ast.parse(text), pick):
         start, end = place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset)
         said = f"({ast.unparse(new)})" if isinstance(new, (ast.BinOp, ast.Compare, ast.UnaryOp)) else ast.unparse(new)
         found.add(Mutant(kind, start, end, said))
     return sorted(found, key=lambda m: (m.start, m.end, m.kind, m.new))
 
 
-def _changes(tree: ast.Module, chance: random.Random) -> Iterator[tuple[ast.expr, str, ast.expr]]:
+def _changes(tree: ast.Module, pick: Callable) -> Iterator[tuple[ast.expr, str, ast.expr]]:
     """Nodes of formulas, each with the kind of a slip and what stands there instead."""
     for scope in ast.walk(tree):
         if isinstance(scope, (ast.FunctionDef, ast.Lambda)):
@@ -79,14 +82,14 @@ def _changes(tree: ast.Module, chance: random.Random) -> Iterator[tuple[ast.expr
             attributes = _attributes(scope)
             body = scope.body if isinstance(scope, ast.FunctionDef) else [scope.body]
             for node in (n for part in body for n in _own(part)):
-                yield from _of_node(node, names, attributes, chance)
+                yield from _of_node(node, names, attributes, pick)
             for default in (*scope.args.defaults, *(d for d in scope.args.kw_defaults if d)):
-                yield from _of_node(default, [], {}, chance)
+                yield from _of_node(default, [], {}, pick)
         elif isinstance(scope, ast.ClassDef):
             for part in scope.body:
                 if isinstance(part, ast.Assign):
                     for node in _own(part.value):
-                        yield from _of_node(node, [], {}, chance)
+                        yield from _of_node(node, [], {}, pick)
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
@@ -108,7 +111,7 @@ def _attributes(scope: ast.AST) -> dict[str, set[str]]:
     return found
 
 
-def _of_node(node, names: list[str], attributes: dict[str, set[str]], chance) -> Iterator[tuple]:
+def _of_node(node, names: list[str], attributes: dict[str, set[str]], pick) -> Iterator[tuple]:
     def changed(**fields: Any) -> Any:
         new = copy.copy(node)
         for name, value in fields.items():
@@ -135,11 +138,11 @@ def _of_node(node, names: list[str], attributes: dict[str, set[str]], chance) ->
         case ast.Constant(bool(value)):
             yield node, "constant", ast.Constant(not value)
         case ast.Constant(int(value) | float(value)):
-            yield node, "constant", ast.Constant(chance.choice([v for v in (value + 1, value * 2, 0) if v != value]))
+            yield node, "constant", ast.Constant(pick([v for v in (value + 1, value * 2, 0) if v != value], node))
         case ast.Name(name, ast.Load()) if name in names and len(names) > 1:
-            yield node, "symbol", ast.Name(chance.choice([other for other in names if other != name]))
+            yield node, "symbol", ast.Name(pick([other for other in names if other != name], node))
         case ast.Attribute(ast.Name(owner), attribute) if len(others := attributes.get(owner, set()) - {attribute}):
-            yield node, "symbol", changed(attr=chance.choice(sorted(others)))
+            yield node, "symbol", changed(attr=pick(sorted(others), node))
         case ast.Call(function, [first, second, *rest]):
             if getattr(function, "attr", getattr(function, "id", "")) not in _COMMUTE:
                 if ast.dump(first) != ast.dump(second):

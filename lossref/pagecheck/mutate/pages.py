@@ -2,13 +2,16 @@ r"""What may go wrong on a page: one digit, sign, symbol, index, relation, facto
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lossref.pagecheck.literals import find_numbers
 from lossref.pagecheck.source import CODE, PROSE, Page
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,21 +34,38 @@ class Mutant:
         return text[begin:stop].strip(), (text[begin : self.start] + self.new + text[self.end : stop]).strip()
 
 
+class Chance:
+    """Picks one of several ways to change a thing, by the seed and the line it stands in.
+
+    Not by what was picked before it: a line that has not changed keeps its mutants, and what is known of them stays
+    true, whatever happens elsewhere on the page.
+    """
+
+    def __init__(self, seed: int, text: str) -> None:
+        self.seed, self.text = seed, text
+
+    def choice(self, options: Sequence[T], at: int) -> T:
+        """One of the options; of those that are left when others go, the same."""
+        begin, end = self.text.rfind("\n", 0, at) + 1, self.text.find("\n", at)
+        place = f"{self.seed} {at - begin} {self.text[begin : end if end >= 0 else None]}"
+        return min(options, key=lambda option: hashlib.blake2b(f"{place} {option}".encode()).digest())
+
+
 def mutants(page: Page, seed: int = 0) -> list[Mutant]:
     """Every mutant of a page; where there are several ways to change a thing, the seed picks one."""
-    chance = random.Random(seed)
+    chance = Chance(seed, page.text)
     found = {m for make in (_numbers, _outputs, _code, _formulas) for m in make(page, chance)}
     found = [m for m in found if m.new != page.text[m.start : m.end]]
     return sorted(found, key=lambda m: (m.start, m.end, m.kind, m.new))
 
 
-def _digits(kind: str, text: str, start: int, chance: random.Random) -> Iterator[Mutant]:
+def _digits(kind: str, text: str, start: int, chance: Chance) -> Iterator[Mutant]:
     for match in re.finditer(r"[0-9]", text):
-        new = chance.choice([d for d in "0123456789" if d != match[0]])
+        new = chance.choice([d for d in "0123456789" if d != match[0]], start + match.start())
         yield Mutant(kind, start + match.start(), start + match.end(), new)
 
 
-def _numbers(page: Page, chance: random.Random) -> Iterator[Mutant]:
+def _numbers(page: Page, chance: Chance) -> Iterator[Mutant]:
     """Each digit of each number in the text, its sign and its percent sign."""
     for number in find_numbers(page.visible(PROSE, CODE)):
         written = page.text[number.start : number.end]
@@ -56,7 +76,7 @@ def _numbers(page: Page, chance: random.Random) -> Iterator[Mutant]:
             yield Mutant("number unit", number.end - 1, number.end, "")
 
 
-def _outputs(page: Page, chance: random.Random) -> Iterator[Mutant]:
+def _outputs(page: Page, chance: Chance) -> Iterator[Mutant]:
     """What stands in `#>` and `#!` lines: digits, signs, True and False."""
     for fence in page.fences:
         for start, end in fence.lines if fence.language == "python" and fence.run else ():
@@ -69,7 +89,7 @@ def _outputs(page: Page, chance: random.Random) -> Iterator[Mutant]:
                 yield Mutant("output", start + match.start(), start + match.end(), new)
 
 
-def _code(page: Page, chance: random.Random) -> Iterator[Mutant]:
+def _code(page: Page, chance: Chance) -> Iterator[Mutant]:
     """The digits of numbers in code that is run and shown."""
     for fence in page.fences:
         for start, end in fence.lines if fence.language == "python" and fence.run else ():
@@ -95,10 +115,10 @@ _SWAPS = {
 _SWAP_KINDS = {"+": "sign", "-": "sign"}
 
 
-def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
+def _formulas(page: Page, chance: Chance) -> Iterator[Mutant]:
     letters, indices = set(), set()
     for math in page.maths:
-        for token, kind, _ in _letters(math.tex):
+        for token, kind, _ in letters_of(math.tex):
             (indices if kind == "index" else letters).add(token)
     for math in page.maths:
         tex, base = math.tex, math.start
@@ -112,10 +132,10 @@ def _formulas(page: Page, chance: random.Random) -> Iterator[Mutant]:
                 yield Mutant(_SWAP_KINDS.get(token, "relation"), start, end, _spaced(_SWAPS[token], tex, match.end()))
             elif token == r"\log":
                 yield Mutant("log base", start, end, r"\log_{10}")
-        for token, kind, at in _letters(tex):
+        for token, kind, at in letters_of(tex):
             others = sorted((indices if kind == "index" else letters) - {token})
             if others:
-                new = _spaced(chance.choice(others), tex, at + len(token))
+                new = _spaced(chance.choice(others, base + at), tex, at + len(token))
                 yield Mutant(kind, base + at, base + at + len(token), new)
         for match in re.finditer(r"\\[td]?frac(?:\{1\}|\s*1)(?:\{[A-Z2]\}|\s*[A-Z2])", tex):
             for new in ("", match[0] * 2):
@@ -178,7 +198,7 @@ def _spaced(new: str, tex: str, end: int) -> str:
     return new + " " if re.match(r"\\[a-z]+$", new) and re.match(r"[A-Za-z]", tex[end:]) else new
 
 
-def _letters(tex: str) -> Iterator[tuple[str, str, int]]:
+def letters_of(tex: str) -> Iterator[tuple[str, str, int]]:
     """The letters of a formula that are symbols, and whether each is (part of) an index."""
     depth, index_depth, after = 0, None, ""
     for match in _TOKEN.finditer(tex):
@@ -195,6 +215,17 @@ def _letters(tex: str) -> Iterator[tuple[str, str, int]]:
             yield token, "index" if index_depth is not None or after == "_" else "symbol", match.start()
         if not token.isspace():
             after = token
+
+
+def said_with(tex: str, at: int) -> str:
+    r"""The statement around a place: the rows of a formula that carry each other on."""
+    rows = re.split(r"(\\\\(?!\s*&?\s*(?:[=<>]|\\(?:le|ge|ne|approx)\b)))", tex)
+    end = 0
+    for row in rows:
+        end += len(row)
+        if at < end:
+            return row
+    return tex
 
 
 def _terms(tex: str) -> Iterator[tuple[int, int]]:

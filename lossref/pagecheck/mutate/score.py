@@ -20,6 +20,7 @@ EXCUSES = {
     "code": "code that prints the same as before",
     "name": "a formula that is only the name of a symbol is the name of another one",
     "refuted": "a side of ≠ that differs as before",
+    "renamed": "an index that its statement has once, by another letter of the same range",
 }
 # No excuse but a known weakness: an expression that prose only mentions, wrong in such a way that it is another one
 # of the page. A whole run counts it as survived; a sample passes over it.

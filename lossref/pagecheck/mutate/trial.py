@@ -22,7 +22,7 @@ from pathlib import Path
 from lossref.pagecheck.checks import formula_and_tie_checks, page_checks
 from lossref.pagecheck.limits import TimeLimit, time_limit
 from lossref.pagecheck.mutate import score
-from lossref.pagecheck.mutate.pages import Mutant
+from lossref.pagecheck.mutate.pages import Mutant, letters_of, said_with
 from lossref.pagecheck.numbers import number_checks
 from lossref.pagecheck.quoted import Record
 from lossref.pagecheck.snippets import Failed, Memo, Session
@@ -74,12 +74,26 @@ class Trial:
         """Why a survivor may live, if it is of a kind that leaves what the page claims as true as before."""
         if mutant.kind == "code":
             return "code"
+        if mutant.kind == "index" and self._only_renamed(mutant):
+            return "renamed"
         for start, end, kind, relations in self._stretches:
             if start <= mutant.start < end:
                 if kind in ("name", "mention"):
                     return "name" if kind == "name" and mutant.kind in ("symbol", "index") else score.WEAK
                 return "refuted" if relations and relations <= {"\\ne"} and mutant.kind != "relation" else ""
         return ""
+
+    def _only_renamed(self, mutant: Mutant) -> bool:
+        """Whether an index that stands once in what it is said of got another letter of the same range."""
+        from lossref.pagecheck.formula.checks import formula_scope
+
+        old, new = self.page.text[mutant.start : mutant.end], mutant.new.strip()
+        sizes = formula_scope(self.page).size_of_index
+        if sizes(old) is None or sizes(old) != sizes(new):
+            return False
+        (math,) = [math for math in self.page.maths if math.start <= mutant.start < math.end]
+        letters = [letter for letter, _, _ in letters_of(said_with(math.tex, mutant.start - math.start))]
+        return letters.count(old) == 1 and new not in letters
 
     @functools.cached_property
     def _stretches(self) -> list[tuple[int, int, str, set[str]]]:
