@@ -806,6 +806,8 @@ class Parser:
                     items.append(self.expression())
                 if not self.accept(","):
                     break
+            if len({*items}) < len(items):
+                raise self.error("an element stands twice in this set", token=opener)
             self.close("\\}", sized, opener)
             return SetOf(tuple(items), dots, span=self.span(start))
         if not opener.is_("(", "["):

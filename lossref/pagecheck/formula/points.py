@@ -408,6 +408,9 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point
             for x in table.values():
                 _check_domain(family, x, right)
             point.families[family.key] = table
+        elif scope.plain[left.name].kind in ("size", "index"):
+            fix = "a condition on a size is an equation, as in 设 $C=2$"
+            raise FormulaError(f"the front matter says which values `{left.name}` takes", *left.span, fix)
         elif scope.plain[left.name].definition is not None:
             point.cuts[left.name] = items[k % len(items)]
         else:
