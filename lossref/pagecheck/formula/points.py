@@ -416,7 +416,11 @@ def _fixed(scope: Scope, point: Point, given: Given, env: dict, k: int) -> Point
         else:
             point.plain[left.name] = items[k % len(items)]
             _check_domain(scope.plain[left.name], point.plain[left.name], right)
+    seen: set[Node] = set()
     for left, right in given.assign:
+        if left in seen:
+            raise FormulaError("this sentence gives it a value twice", *left.span, "end the sentence in between")
+        seen.add(left)
         value = Evaluator(scope, point).eval(right, env)
         if isinstance(left, Name):
             symbol = scope.plain[left.name]

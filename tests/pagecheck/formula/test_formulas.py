@@ -142,6 +142,7 @@ def test_true_formulas_pass(body):
 # What is wrong, and what the message says.
 FALSE = {
     "set with an element twice": (r"设 $y \in \{1, 1\}$，则 $y^2 = y$。", ["stands twice"]),
+    "two values": (r"取 $z=2$、$z=3$，有 $z^2 = 9$。", ["gives it a value twice"]),
     "size in a set": (r"设 $C \in \{2, 3\}$，则 $\sum_{i=1}^C t_i = 1$。", ["which values `C` takes", "设 $C=2$"]),
     "definition with the wrong sign": (
         r"$f(z) = z^2$，有 $f(z) \ge 0$。",
