@@ -169,6 +169,10 @@ FALSE = {
     ),
     "not equal and both zero": (r"$\log 1 \ne 0$", ["`≠` does not hold"]),
     "not equal and both zero everywhere": (SOFTMAX + r"$\sum_{i=1}^C (s_i-t_i) \ne 0$", ["`≠` does not hold"]),
+    "not equal and a derivative that cancels": (
+        SOFTMAX + r"$\sum_{i=1}^C \frac{\partial H}{\partial v_i} \ne 0$",
+        ["`≠` does not hold"],
+    ),
     "not equal but where they meet": (r"$z \ne y$", ["`≠` does not hold"]),
     "not equal but somewhere": (r"$\sigma(z) \ne \frac12$", ["`≠` does not hold", "at    z = 0"]),
     "limit from one side": (r"$\lim_{z\to 0}\operatorname{sign}(z) = 1$", ["from the left and from the right differ"]),
