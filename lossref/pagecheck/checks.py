@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lossref.pagecheck.numbers import number_checks
 from lossref.pagecheck.quoted import Record
 from lossref.pagecheck.snippets import Memo, Session, snippet_checks
-from lossref.pagecheck.source import Check, Page, PageError, failing
+from lossref.pagecheck.source import Check, Page, PageError, failing, made
 
 
 def page_checks(
@@ -34,10 +34,7 @@ def page_checks(
     except PageError as problem:
         checks.append(failing(problem))
     if formulas:
-        try:
-            checks += formula_and_tie_checks(page, prove)
-        except PageError as problem:
-            checks.append(failing(problem))
+        checks += made(lambda: formula_and_tie_checks(page, prove))
     return sorted(checks, key=lambda check: (check.location.line, check.location.column))
 
 

@@ -26,7 +26,7 @@ import io
 import re
 import tokenize
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -42,7 +42,20 @@ from lossref.pagecheck.snippets import (
     stored_names,
     touches_checker,
 )
-from lossref.pagecheck.source import ATTR, CODE, HTML, PROSE, Check, Comment, Math, Page, PageError, failing, spans
+from lossref.pagecheck.source import (
+    ATTR,
+    CODE,
+    HTML,
+    PROSE,
+    Check,
+    Comment,
+    Math,
+    Page,
+    PageError,
+    failing,
+    made,
+    spans,
+)
 
 
 @dataclass(frozen=True)
@@ -275,12 +288,6 @@ def number_checks(
     """One check per claim, and one per stretch of numbers without any; quoted keys go into `cited`."""
     checks, expressions = [], []
 
-    def add(make: Callable[[], list[Check]]) -> None:
-        try:
-            checks.extend(make())
-        except PageError as problem:
-            checks.append(failing(problem))
-
     def of(segment: Segment) -> list[Check]:
         claim = segment.claim
         if claim is None:
@@ -302,10 +309,10 @@ def number_checks(
     checks += map(failing, (*_check_front(page), *_check_hidden(page)))
     found = segments(page)
     for segment in found:
-        add(lambda segment=segment: of(segment))
+        checks += made(lambda segment=segment: of(segment))
     checks += map(failing, _check_bindings(page, session, found, expressions))
-    add(lambda: _word_checks(page, session))
-    add(lambda: _comment_checks(page))
+    checks += made(lambda: _word_checks(page, session))
+    checks += made(lambda: _comment_checks(page))
     return checks
 
 

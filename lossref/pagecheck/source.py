@@ -69,6 +69,14 @@ def failing(problem: PageError) -> Check:
     return Check("page", problem.location, "page", run)
 
 
+def made(make: Callable[[], list[Check]]) -> list[Check]:
+    """The checks that it makes, or the one that says why it cannot."""
+    try:
+        return make()
+    except PageError as problem:
+        return [failing(problem)]
+
+
 @dataclass(frozen=True)
 class Math:
     """A formula.  `tex` is page.text[start:end] with the quote markers of further lines made spaces."""

@@ -21,7 +21,7 @@ from .points import Needs, points
 from .scope import Scope, Symbol, declare, matter
 from .statements import Reading, read, read_condition, read_expression, read_symbol
 from .syntax import Add, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement, chains
-from .tokens import FormulaError
+from .tokens import FormulaError, UnknownSymbol
 from .values import Matrix, Undefined, WrongShape
 
 CONVENTIONS = ("0 log 0 = 0",)
@@ -118,31 +118,33 @@ def _read_page(page: Page) -> tuple[Scope, list[_Formula]]:
 
 _NAME = r"(\\?[A-Za-z]+(?:\{[^{}]*\})?)"
 _HEAD = re.compile(_NAME + r"'*(?:_(?:\w|\{[^{}]*\}))?\s*(?:\([^()]*\))?(?=\s*&?\s*(:?=))")
-_UNKNOWN = re.compile("unknown symbol `" + _NAME)
 
 
 def _blame(page: Page, formulas: list[_Formula]) -> None:
     """A symbol that is unknown because its definition could not be read is no mistake of its own."""
     lost: dict[str, tuple[_Formula, int]] = {}  # name -> where its definition is, and on which line
-    unknown = {id(f): _UNKNOWN.match(f.error.message) for f in formulas if f.error}
     for formula in formulas:
-        if formula.error is None:
+        error, tex = formula.error, formula.math.tex
+        if error is None:
             continue
-        tex, missing = formula.math.tex, unknown[id(formula)]
         heads = [head for head in _HEAD.finditer(tex) if head[2] == ":="]
         first = _HEAD.match(tex, len(tex) - len(tex.lstrip()))
-        if first and missing and first[2] == "=" and (first[1], first.start()) == (missing[1], formula.error.start):
-            formula.error.fix = f"a definition is written with :=, {first[0]} := …; what is given is declared under "
-            formula.error.fix += "`symbols:` in the front matter"
+        if first and first[2] == "=" and _base(error) == first[1] and error.start == first.start():
+            error.fix = f"a definition is written with :=, {first[0]} := …; what is given is declared under "
+            error.fix += "`symbols:` in the front matter"
             heads.append(first)
         for head in heads:
             lost.setdefault(head[1], (formula, page.at(formula.math.start + head.start()).line))
     for formula in formulas:
-        missing = unknown.get(id(formula))
-        cause, line = (missing and lost.get(missing[1])) or (None, 0)
-        if cause not in (None, formula):
-            said = f"{formula.error.message}: its definition on line {line} could not be read"
-            formula.error = FormulaError(said, formula.error.start, formula.error.end, "mend that one first")
+        cause, line = lost.get(_base(formula.error), (formula, 0))
+        if cause is not formula:
+            formula.error.message += f": its definition on line {line} could not be read"
+            formula.error.fix = "mend that one first"
+
+
+def _base(error: FormulaError | None) -> str:
+    """The unknown symbol without primes and indices; '' where nothing is unknown."""
+    return re.match(_NAME, error.name)[0] if isinstance(error, UnknownSymbol) else ""
 
 
 def stretches(page: Page) -> list[tuple[int, int, str, set[str]]]:

@@ -32,7 +32,7 @@ from .syntax import (
     Range,
     SetOf,
 )  # fmt: skip
-from .tokens import FormulaError, Token
+from .tokens import FormulaError, Token, UnknownSymbol
 
 
 class Operators(Parser):
@@ -129,10 +129,7 @@ class Operators(Parser):
                     "nothing is differentiated", "write \\frac{\\partial f}{\\partial x} or …\\left[…\\right]"
                 )
             target, bare = self._operand()
-        node = self._derivative(target, by, order, total, start)
-        if bare:
-            self.bare[id(node)] = node
-        return node
+        return self.noted(self._derivative(target, by, order, total, start), bare)
 
     def _operand(self) -> tuple[Node, bool]:
         """What an operator in front of it differentiates, and whether it stands there without brackets."""
@@ -205,10 +202,7 @@ class Operators(Parser):
         if order > 2:
             raise self.error("only \\nabla and \\nabla^2 are known")
         target, bare = self._operand()
-        node = Nabla(target, variable, order, span=self.span(start))
-        if bare:
-            self.bare[id(node)] = node
-        return node
+        return self.noted(Nabla(target, variable, order, span=self.span(start)), bare)
 
     # ---- big operators ----
 
@@ -377,7 +371,7 @@ class Operators(Parser):
         self.expect("{", "as in \\lim_{z\\to\\infty}")
         name, token = self.base()
         if self.scope.find(name) is None and name not in self.bound:
-            raise self.error(f"unknown symbol `{name}`", self.scope.suggestion(name), token)
+            raise UnknownSymbol(name, token.start, token.end, self.scope.suggestion(name))
         self.use(name)
         self.expect("\\to", "in \\lim_{z\\to\\infty}")
         to = self.expression()

@@ -37,7 +37,7 @@ from .syntax import (
     Transpose,
     Tuple,
 )  # fmt: skip
-from .tokens import FormulaError, Token, group_end, tokenize
+from .tokens import FormulaError, Token, UnknownSymbol, group_end, tokenize
 
 GREEK = {
     "\\" + name
@@ -213,6 +213,12 @@ class Parser:
 
     def _joined(self, factors: list[Node], start: int) -> Node:
         return factors[0] if len(factors) == 1 else Mul(tuple(factors), span=self.span(start))
+
+    def noted(self, node: Node, bare: bool) -> Node:
+        """The node, remembered if what it applies to stands without brackets."""
+        if bare:
+            self.bare[id(node)] = node
+        return node
 
     def _refuse_after_bare(self, factor: Node, token: Token) -> None:
         if id(factor) in self.bare:
@@ -516,9 +522,7 @@ class Parser:
         name = base + "'" * primes
         if primes and not self.known(name):
             if self.function_name(base) is None:
-                raise FormulaError(
-                    f"unknown symbol `{name}`", start, self.span(start)[1], self.scope.suggestion(name)
-                )
+                raise UnknownSymbol(name, *self.span(start), self.scope.suggestion(name))
             return self.call(base, primes, start)
         if self.token.is_("_"):
             text, behind = self.subscript_text()
@@ -542,7 +546,7 @@ class Parser:
                 fix = self.scope.suggestion(full)
                 if name == "\\delta":
                     fix = "`\\delta` is a symbol of this page, so it cannot be Kronecker's too: give one another name"
-                raise FormulaError(f"unknown symbol `{full}`", start, self.tokens[behind - 1].end, fix)
+                raise UnknownSymbol(full, start, self.tokens[behind - 1].end, fix)
             self.take()
             indices = self.indices(self._ranks(owner))
             if owner not in self.bound and not (
@@ -619,7 +623,7 @@ class Parser:
         fix = self.scope.suggestion(name)
         if name == "d" and re.search(r"frac\s*\{\s*$|\{\s*$", self.tex[: span[0]]):
             fix = "a derivative is written \\frac{\\mathrm d f}{\\mathrm d z}"
-        raise FormulaError(f"unknown symbol `{name}`", *span, fix)
+        raise UnknownSymbol(name, *span, fix)
 
     # ---- functions ----
 
@@ -734,9 +738,7 @@ class Parser:
         node: Node = Call(name, (argument,), order, span=self.span(start))
         if base is not None:
             node = Div(node, Call("log", (base,)), span=self.span(start))
-        if not bracket:
-            self.bare[id(node)] = node
-        return node
+        return self.noted(node, not bracket)
 
     # ---- conditions and sets ----
 

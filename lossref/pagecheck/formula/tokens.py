@@ -24,6 +24,14 @@ class FormulaError(Exception):
         self.fix = fix
 
 
+class UnknownSymbol(FormulaError):
+    """A ``name`` that the page neither declares nor defines."""
+
+    def __init__(self, name: str, start: int, end: int, fix: str):
+        super().__init__(f"unknown symbol `{name}`", start, end, fix)
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Token:
     """One token: ``kind`` is 'number', 'letter', 'command', 'text', 'punct', 'row' or 'end'."""

@@ -14,6 +14,12 @@ from lossref.pagecheck.source import CODE, PROSE, Page
 T = TypeVar("T")
 
 
+def _line(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the line of a place, or the lines of a stretch, begin and end."""
+    stop = text.find("\n", end)
+    return text.rfind("\n", 0, start) + 1, len(text) if stop < 0 else stop
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A page with text[start:end] replaced."""
@@ -28,9 +34,7 @@ class Mutant:
 
     def lines(self, text: str) -> tuple[str, str]:
         """The changed line before and after."""
-        begin = text.rfind("\n", 0, self.start) + 1
-        stop = text.find("\n", self.end)
-        stop = len(text) if stop < 0 else stop
+        begin, stop = _line(text, self.start, self.end)
         return text[begin:stop].strip(), (text[begin : self.start] + self.new + text[self.end : stop]).strip()
 
 
@@ -46,8 +50,8 @@ class Chance:
 
     def choice(self, options: Sequence[T], at: int) -> T:
         """One of the options; of those that are left when others go, the same."""
-        begin, end = self.text.rfind("\n", 0, at) + 1, self.text.find("\n", at)
-        place = f"{self.seed} {at - begin} {self.text[begin : end if end >= 0 else None]}"
+        begin, stop = _line(self.text, at, at)
+        place = f"{self.seed} {at - begin} {self.text[begin:stop]}"
         return min(options, key=lambda option: hashlib.blake2b(f"{place} {option}".encode()).digest())
 
 
