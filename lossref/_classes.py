@@ -109,13 +109,13 @@ class Classes(Loss):
         x = validate.floating(self.names[0], x)
         if x.ndim and x.shape[min(1, x.ndim - 1)] == 0:
             raise ValueError(f"{self.names[0]} must have at least one class; got shape {x.shape}")
-        y, hard = self._target(x, y)
+        y, hard, kept = self._target(x, y)
         shape = (x.shape[0] if x.ndim > 1 else 1, x.shape[min(1, x.ndim - 1)], math.prod(x.shape[2:]))
         compute = SINGLE if x.dtype == np.float16 else x.dtype  # half precision is computed in single
         weight = self._class_weights(shape[1])
         weight = None if weight is None else weight.astype(compute)
         formula = self._formula()
-        scale, pull = self._scale(shape, y, hard)
+        scale, pull = self._scale(shape, y, hard, kept)
         samples = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
 
         values = np.empty((shape[0], shape[2]), x.dtype) if value and self.reduction == "none" else None
@@ -133,6 +133,7 @@ class Classes(Loss):
 
         x3 = x.reshape(shape)
         y3 = y.reshape((shape[0], shape[2]) if hard else shape)
+        kept2 = None if kept is None else kept.reshape(y3.shape)
         d3: Any = (
             None
             if derivatives is None
@@ -145,19 +146,20 @@ class Classes(Loss):
             for n, d in rows(shape) if x.size else ():
                 block = _flat(x3[n, :, d]).astype(compute, copy=False)
                 validate.within(self.names[0], block, *self.input_range)
-                target, ignored = self._rows(block, y3[n, d] if hard else y3[n, :, d], hard, weight, compute)
+                some = None if kept2 is None else kept2[n, d].reshape(-1)
+                target = self._rows(block, y3[n, d] if hard else y3[n, :, d], some, hard, weight, compute)
                 of_rows = self.parts(NUMPY, formula, block, target, pull)
                 if value:
                     v = of_rows.value()[:, 0]
-                    v = v if ignored is None else np.where(ignored, 0, v)
+                    v = v if some is None else np.where(some, v, 0)
                     if values is None:
                         total += float(total_of(v))
                     else:
                         values[n, d] = v.reshape(values[n, d].shape)
                 if derivative:
                     g = getattr(of_rows, derivative)()
-                    if ignored is not None:
-                        g[ignored] = 0
+                    if some is not None:
+                        g[~some] = 0
                     if derivative != "hessian":
                         where = d3[n, :, d]
                         where[...] = g.reshape(where.shape[0], where.shape[2], shape[1]).transpose(0, 2, 1)
@@ -183,7 +185,7 @@ class Classes(Loss):
         return self.weight
 
     def _target(self, x, y):
-        """The target as an array, and whether it holds class indices."""
+        """The target as an array, whether it holds class indices, and which of them count (None: all do)."""
         x_name, y_name = self.names
         y = validate.numeric(y_name, y)
         if x.ndim == 0:
@@ -193,15 +195,18 @@ class Classes(Loss):
         indices = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
         if y.dtype.kind in "iu" and y.shape == indices:
             inside = not y.size or (np.minimum.reduce(y, axis=None) >= 0 and np.maximum.reduce(y, axis=None) < c)
-            outside = None if inside else (y != self.ignore_index) & ((y < 0) | (y >= c))
-            if outside is not None and outside.any():
+            if inside and not 0 <= self.ignore_index < c:
+                return y, True, None
+            kept = y != self.ignore_index
+            outside = kept & ((y < 0) | (y >= c))
+            if outside.any():
                 raise IndexError(
                     f"{y_name} must hold class indices in [0, {c - 1}]; got {y[outside].flat[0]}"
                 )
-            return y, True
+            return y, True, None if kept.all() else kept
         if y.dtype.kind == "f" and y.shape == x.shape:
             validate.within(y_name, y, 0.0, 1.0)
-            return y, False
+            return y, False, None
         wanted = (
             f"class indices (integers of shape {indices}) or probabilities (floats of the shape of {x_name}, {x.shape})"
         )
@@ -209,24 +214,22 @@ class Classes(Loss):
             f"{y_name} must hold {wanted}; got dtype {y.dtype} and shape {y.shape}"
         )
 
-    def _rows(self, x, y, hard, weight, compute):
-        """The target of a block of rows, and which of them are to be ignored (None: none is)."""
-        ignored = None
+    def _rows(self, x, y, kept, hard, weight, compute):
+        """The target of a block of rows; those that do not count get some class."""
         if hard:
             y = y.reshape(-1, 1).astype(np.intp, copy=False)
-            missing = y == self.ignore_index
-            if np.count_nonzero(missing):
-                ignored, y = missing[:, 0], np.where(missing, 0, y)
+            if kept is not None:
+                y = np.where(kept[:, None], y, 0)
             if not self.label_smoothing:
                 a = np.ones(y.shape, compute) if weight is None else weight[y]
-                return Index(NUMPY, y, a), ignored
+                return Index(NUMPY, y, a)
             a = np.zeros(x.shape, compute)
             np.put_along_axis(a, y, 1, -1)
         else:
             a = _flat(y).astype(compute, copy=False)
-        return Distribution(NUMPY, smooth(a, self.label_smoothing, weight)), ignored
+        return Distribution(NUMPY, smooth(a, self.label_smoothing, weight))
 
-    def _scale(self, shape, y, hard):
+    def _scale(self, shape, y, hard, kept):
         """What the sum of values, and what gradients, are multiplied by."""
         if self.reduction != "mean":
             return 1.0, 1.0
@@ -237,12 +240,8 @@ class Classes(Loss):
         elif kind == "elements":
             n = math.prod(shape)
         elif hard:
-            kept = y != self.ignore_index
-            n = (
-                int(np.count_nonzero(kept))
-                if weight is None or kind == "kept"
-                else float(np.sum(weight[y[kept]], dtype=np.float64))
-            )
+            counted = y if kept is None else y[kept]
+            n = counted.size if weight is None or kind == "kept" else float(np.sum(weight[counted], dtype=np.float64))
         else:
             w = 1 if weight is None else weight.reshape(-1, *[1] * (y.ndim - 2))
             n = float(np.sum(w * y, dtype=np.float64))

@@ -95,8 +95,8 @@ class Softmax:
         tame = m.tame(x, y)
         self.k = m.argmax(x) if y is None or not tame else y
         self.e = m.exp(x) if tame else _exponentials(m, x, self.top)
-        own = m.pick(self.e, self.k)
-        self.others = m.sum_except(self.e, self.k) / own
+        own, rest = m.apart(self.e, self.k)
+        self.others = rest / own
         self.u = 1 + self.others
         self.inverse = 1 / self.u
         self.scale = self.inverse / own
@@ -209,26 +209,26 @@ class Distribution:
         return b * s.q(self) - s.p(self) * _others(self.m, b)
 
     def bend(self, s, slope, curvature):
-        m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature + 0 * self.a)
+        m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature)
         # row c of g is the gradient of log p_c
-        g = m.set_diagonal(m.outer(0 * p, p) - p[..., None, :], q)
+        g = m.set_diagonal(-m.outer(m.constant(1, p), p), q)
         both = m.matmul(b[..., None, :] * m.transpose(g), g)
         return both - _spread(m, s, self.mass(slope), p)
 
     def bend_diagonal(self, s, slope, curvature):
         """The diagonal of ``bend``, without the rest."""
-        m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature + 0 * self.a)
+        m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature)
         return p * p * _others(m, b) + b * q * q - _spread_diagonal(m, s, self.mass(slope), p)
 
     def mass(self, slope):
-        return self.m.sum(self.m.times(self.a, slope + 0 * self.a))
+        return self.m.sum(self.m.times(self.a, slope))
 
 
 def _others(m, b):
     """For each place the sum of b over the others, also beside a large one: sum(b) - b would leave nothing of them."""
     k = m.argmax(m.abs(b))
-    small = m.sum_except(b, k)
-    return m.put(small + (m.pick(b, k) - b), k, small)
+    large, small = m.apart(b, k)
+    return m.put(small + (large - b), k, small)
 
 
 def turn(target, s, slope, curvature, v):

@@ -95,6 +95,11 @@ class Numpy:
 
     zeros_like = staticmethod(np.zeros_like)
 
+    @staticmethod
+    def constant(number, like):
+        """The number in every place, but NaN where ``like`` is NaN."""
+        return number + 0 * np.clip(like, -1, 1)  # inf is as good as any
+
     # along the last axis, which is kept
 
     def softmax(self, x, y):
@@ -139,14 +144,14 @@ class Numpy:
         return least >= -bound and np.maximum.reduce(x, axis=None) <= bound
 
     @staticmethod
-    def sum_except(x, k):
-        """The sum without place k."""
+    def apart(x, k):
+        """What stands in place k, and the sum of the rest."""
         at = row_numbers(len(x)), k[:, 0]
-        left_out = x[at]
+        own = x[at]
         x[at] = 0
         rest = np.add.reduce(x, axis=-1, keepdims=True)
-        x[at] = left_out
-        return rest
+        x[at] = own
+        return own[:, None], rest
 
     @staticmethod
     def classes(x):

@@ -99,12 +99,12 @@ class NLLLoss(Classes):
     label_smoothing = 0.0
 
     def _target(self, x, y):
-        y, hard = super()._target(x, y)
+        y, hard, kept = super()._target(x, y)
         if not hard:
             raise TypeError(
                 f"{self.names[1]} must hold class indices (integers); got dtype {y.dtype} and shape {y.shape}"
             )
-        return y, hard
+        return y, hard, kept
 
     @staticmethod
     def parts(m, formula, x, target, scale=1.0):

@@ -59,7 +59,7 @@ class DistillationLoss(Classes):
         [[0.243, 0.2192, 0.1919]]
     """
 
-    weight, label_smoothing = None, 0.0
+    weight = None
     denominators = (None, "samples", "elements")
 
     def __init__(self, temperature: float = 1.0, *, reduction: str = "mean", denominator: str | None = None) -> None:
@@ -91,10 +91,10 @@ class DistillationLoss(Classes):
         for name, logits in ((x_name, x), (y_name, y)):
             if (logits == math.inf).any():
                 raise ValueError(f"{name} must hold logits below inf; got inf")
-        return y, False
+        return y, False, None
 
-    def _rows(self, x, y, hard, weight, compute):
-        return y.transpose(0, 2, 1).reshape(x.shape).astype(compute, copy=False), None
+    def _rows(self, x, y, kept, hard, weight, compute):
+        return y.transpose(0, 2, 1).reshape(x.shape).astype(compute, copy=False)
 
     def _formula(self):
         return self.temperature
@@ -167,14 +167,10 @@ class Softened:
         z = m.maximum(self.d / T, -1e4)  # exp is 0 long before
         e = m.exp(z)
         e = e + m.times(e, (self.lost + remainder(self.d, z, T)) / T)
-        self.others = m.sum_except(e, self.k)
-        self.u = 1 + self.others
-        self.inverse = 1 / self.u
+        _, self.others = m.apart(e, self.k)
+        self.sum = 1 + self.others
+        self.inverse = 1 / self.sum
         self.probabilities = e * self.inverse
-
-    @lazy
-    def log_sum(self):
-        return self.m.log(self.u) + (self.others - (self.u - 1)) * self.inverse
 
 
 def log_ratio(m, student, teacher, T):
@@ -185,8 +181,8 @@ def log_ratio(m, student, teacher, T):
     """
     p, q = teacher.probabilities, student.probabilities
     D = (student.d - teacher.d) + (student.lost - teacher.lost)
-    D = m.where(student.x == -math.inf, -math.inf, m.where(teacher.x == -math.inf, math.inf, D))
-    shift = T * (student.log_sum - teacher.log_sum)
+    D = m.where(student.x == -math.inf, -math.inf, D)
+    shift = T * (m.log(student.sum) - m.log(teacher.sum))
     u = D / T
     mean = m.sum(m.where(m.abs(u) < 1, p * D * (1 + u * phi(u)), T * (q * m.exp(shift / T) - p)))
     u = mean / T
@@ -211,7 +207,7 @@ def difference(x, y):
 
 
 def remainder(d, z, T):
-    """d - z T, to all digits: the factors are multiplied in halves (Dekker's product)."""
+    """d - z T, to half as many digits again: the factors are multiplied in halves (Dekker's product)."""
     if math.frexp(T)[0] == 0.5:
         return 0.0  # by a power of two nothing is rounded
     bits = 12 if z.dtype.itemsize == 4 else 26

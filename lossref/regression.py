@@ -52,7 +52,7 @@ class MSELoss(Elementwise):
         return Parts(
             value=lambda: r * r,
             gradient=lambda: 2 * r,
-            hessian=lambda: 2 + 0 * m.clip(r, -1, 1),  # r itself may overflow
+            hessian=lambda: m.constant(2, r),
         )
 
 
@@ -95,7 +95,7 @@ class L1Loss(Elementwise):
         return Parts(
             value=lambda: m.abs(r),
             gradient=lambda: m.sign(r),
-            hessian=lambda: 0 * m.clip(r, -1, 1),
+            hessian=lambda: m.constant(0, r),
         )
 
 
@@ -149,7 +149,7 @@ class SmoothL1Loss(Elementwise):
         q = m.minimum(m.abs(r), min(b, m.huge(r)))
 
         def hessian():
-            flat = 0 * m.clip(r, -1, 1)  # r itself may overflow
+            flat = m.constant(0, r)
             bend = 1 / b if 1 / b <= m.huge(r) else math.inf
             return m.where(m.abs(r) < (b if b <= m.huge(r) else math.inf), bend, flat) if beta else flat
 
@@ -224,5 +224,5 @@ class HuberLoss(Elementwise):
         return Parts(
             value=value,
             gradient=lambda: m.clip(r, -d, d),
-            hessian=lambda: m.where(a <= d, 1 + 0 * m.clip(r, -1, 1), 0 * m.clip(r, -1, 1)),
+            hessian=lambda: m.where(a <= d, m.constant(1, r), m.constant(0, r)),
         )

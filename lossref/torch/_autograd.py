@@ -166,6 +166,13 @@ class RowTerm(torch.autograd.Function):
         ctx.save_for_forward(*tensors)
 
     @classmethod
+    def _by_mass(cls, x, y, a, how):
+        """∂ℓ/∂a: what the loss would be with a mass of 1 there."""
+        if y is None:
+            return how(TORCH, x, Each(TORCH, a)).value()
+        return cls.apply(x, y, torch.ones_like(a), how, 0).unsqueeze(-1)
+
+    @classmethod
     def _backward(cls, ctx, g):
         x, y, a = ctx.saved_tensors
         by_x, _, by_a, *_ = ctx.needs_input_grad
@@ -176,7 +183,7 @@ class RowTerm(torch.autograd.Function):
         return (
             g * cls.apply(x, y, a, ctx.how, 1) if by_x else None,
             None,
-            g * ctx.how(TORCH, x, Each(TORCH, a)).value() if by_a else None,
+            TORCH.times(g, cls._by_mass(x, y, a, ctx.how)) if by_a else None,
             None,
             None,
         )
@@ -204,12 +211,11 @@ class ForwardRowTerm(RowTerm):
             )
         else:
             by_x, by_a = (
-                lambda: x_t * ForwardRowTerm.apply(x, y, a, how, 1),
-                lambda: a_t * how(TORCH, x, Each(TORCH, a)).value(),
+                lambda: (x_t * ForwardRowTerm.apply(x, y, a, how, 1)).sum(-1),
+                lambda: (a_t * ForwardRowTerm._by_mass(x, y, a, how)).sum(-1),
             )
         terms = [by() for t, by in ((x_t, by_x), (a_t, by_a)) if t is not None]
-        tangent = sum(terms[1:], terms[0])
-        return tangent if ctx.i else tangent.sum(-1)
+        return sum(terms[1:], terms[0])
 
 
 class Each(Distribution):

@@ -62,6 +62,10 @@ class Torch:
 
     zeros_like = staticmethod(torch.zeros_like)
 
+    @staticmethod
+    def constant(number, like):
+        return number + 0 * torch.clamp(like, -1, 1)
+
     # along the last axis, which is kept
 
     def softmax(self, x, y):
@@ -93,8 +97,8 @@ class Torch:
         return False
 
     @staticmethod
-    def sum_except(x, k):
-        return x.scatter(-1, k, 0.0).sum(-1, keepdim=True)
+    def apart(x, k):
+        return x.gather(-1, k), x.scatter(-1, k, 0.0).sum(-1, keepdim=True)
 
     @staticmethod
     def classes(x):

@@ -263,15 +263,22 @@ def focal(alpha, gamma, labels):
     )
 
 
-CASES = [
-    Case(
+def bce(labels):
+    """Labels of which one is soft take another way through the loss than those that are all 0 or 1."""
+    return Case(
         loss="BCELoss",
         definition=lambda p, y: cross_entropy(y, p),
-        points=lambda dtype: grid(probabilities(dtype), [0, 1, 0.35, 0.6, 1e-31], dtype),
-        draw=draw_probabilities,
+        points=lambda dtype: grid(probabilities(dtype), labels, dtype),
+        draw=draw_probabilities if set(labels) <= {0, 1} else soft(draw_probabilities),
         ulps={np.float32: (4, 4, 5), np.float64: (4, 4, 5)},
         peer=lambda x, y, weight, reduction: F.binary_cross_entropy(x, y, weight, reduction=reduction),
-    ),
+        soft=not set(labels) <= {0, 1},
+    )
+
+
+CASES = [
+    bce([0, 1]),
+    bce([0, 1, 0.35, 0.6, 1e-31]),
     logits_case(1, [0, 1], LOGITS + HUGE),
     logits_case(1, [0.3, 0.999, 1e-30]),
     logits_case(2.5, [0, 1, 0.3], [*MAGNITUDES[::3], -17, -95], pos_weight=2.5),

@@ -29,6 +29,10 @@ def test_limits_on_probabilities(dtype, p, y, value, gradient, hessian):
     assert loss(p, y) == dtype(value) and not np.signbit(loss(p, y))
     assert loss.grad(p, y) == gradient
     assert loss.hess(p, y) == hessian
+    # beside a soft label, which changes the way that hard ones are computed
+    each, ps, ys = BCELoss(reduction="none"), np.array([p, 0.5], dtype), [y, 0.5]
+    assert each(ps, ys)[0] == dtype(value) and not np.signbit(each(ps, ys)[0])
+    assert each.grad(ps, ys)[0] == gradient and each.hess(ps, ys)[0] == hessian
 
 
 def test_where_torch_clamps():

@@ -128,6 +128,19 @@ def test_exact(name, dtype):
     check_exact(name, ON_LOGITS[name][0], dtype)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
+def test_exact_for_many_classes(dtype):
+    """The sum of the exponentials is large, and what rounding took from it is too."""
+    x = np.random.default_rng(0).normal(0, 2, (4, 400)).astype(dtype)
+    k = x.argmax(1)
+    y = np.array([k[0], k[1], 0, 1])
+    with mp.workdps(60):
+        wanted = [-log(softmax([mpf(v) for v in row])[c]) for row, c in zip(x.tolist(), y.tolist(), strict=True)]
+    for target in (y, np.eye(400, dtype=dtype)[y]):
+        got = CrossEntropyLoss(reduction="none")(x, target)
+        assert all(ulps(g, w, dtype) <= 2 for g, w in zip(got, wanted, strict=True))
+
+
 @each_on_logits
 @pytest.mark.parametrize(("dtype", "edge"), [(np.float32, 35.0), (np.float64, 280.0)])
 def test_told_from_the_target_or_from_the_largest(name, dtype, edge):
@@ -346,6 +359,11 @@ def test_masked_logits(cls, dtype):
         )
         assert not loss.hess(x, y)[:, 1].any()
     assert loss(x, [1]) == np.inf and loss(x, [[0.5, 0.5, 0.0]]) == np.inf
+    # also beside a logit from which nothing can be subtracted
+    far = np.finfo(dtype).max / 2
+    beside = np.array([[2 * far, -np.inf, far]], dtype)
+    assert loss(beside, [0]) == 0 and loss(beside, [2]) == dtype(far) and loss(beside, [[1.0, 0.0, 0.0]]) == 0
+    assert not loss.grad(beside, [0]).any() and not loss.hess(beside, [0]).any()
     assert np.isnan(loss(np.full((1, 3), -np.inf, dtype), [0]))
 
 
@@ -574,6 +592,28 @@ def test_nan_comes_out(cls):
 
 
 # -- torch -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("cls", [CrossEntropyLoss, NLLLoss], ids=lambda c: c.__name__)
+def test_class_weights_have_derivatives(cls):
+    """A loss is linear in them, and so is its gradient: by one weight, either is what it would be with it alone."""
+    x, y = batch((5, 4), False)
+    x, y, v = torch.tensor(x - 9), torch.tensor(y), torch.tensor(np.random.default_rng(1).normal(size=(5, 4)))
+
+    def both(weight):
+        tx = x.clone().requires_grad_()
+        value = getattr(lossref.torch, cls.__name__)(weight, reduction="sum")(tx, y)
+        return value + 2 * (torch.autograd.grad(value, tx, create_graph=True)[0] * v).sum()
+
+    weight = torch.tensor(W, requires_grad=True)
+    (found,) = torch.autograd.grad(both(weight), weight)
+    module = getattr(lossref.torch, cls.__name__)
+    assert torch.autograd.gradgradcheck(lambda x, w: module(w)(x, y), (x.clone().requires_grad_(), weight + 1))
+    close(torch.func.jacfwd(lambda w: module(w, reduction="sum")(x, y))(weight.detach()),
+          torch.autograd.grad(module(weight, reduction="sum")(x, y), weight)[0])  # fmt: skip
+    close(found, torch.stack([both(one) for one in torch.eye(4, dtype=torch.float64)]).detach())
+    assert found.abs().max() > 0.1
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")

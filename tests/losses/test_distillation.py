@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from oracles import differences, ulps
 import lossref
 import lossref.torch
 from lossref import DistillationLoss
-from lossref.distillation import Pair
+from lossref.distillation import Pair, difference, remainder
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda d: d.__name__)
 each_reduction = pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
@@ -116,6 +117,21 @@ def test_exact_for_many_classes(dtype):
         assert ulps(loss(x, y), value, dtype) <= 12
         sizes = 3 * np.array(p, float) * max(abs(float(b - c)) for b, c in zip(log_p, log_q, strict=True))
         assert np.all(abs(loss.grad(x, y) - gradient) <= 12 * np.finfo(dtype).eps * sizes)
+
+
+@each_dtype
+def test_what_rounding_takes_is_known_exactly(dtype):
+    """A difference and a product, beside fractions."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(0, 10.0 ** rng.integers(-3, 4, 200)).astype(dtype) for _ in range(2))
+    d, lost = difference(x, y)
+    for a, b, c, e in zip(*(v.tolist() for v in (x, y, d, lost)), strict=True):
+        assert Fraction(a) - Fraction(b) == Fraction(c) + Fraction(e)
+    for T in (3.0, 0.1, 123.4, 8.0):
+        z = x / dtype(T)
+        for a, b, c in zip(x.tolist(), z.tolist(), np.broadcast_to(remainder(x, z, T), x.shape).tolist(), strict=True):
+            wanted = Fraction(a) - Fraction(b) * Fraction(T)
+            assert abs(Fraction(c) - wanted) <= 2 * float(np.finfo(dtype).eps) ** 1.5 * abs(a)
 
 
 @each_dtype
@@ -361,7 +377,7 @@ def test_bad_students():
     with pytest.raises(ValueError, match="x must hold logits below inf; got inf"):
         DistillationLoss()([[1.0, np.inf, np.nan]], [[1.0, 2.0, 3.0]])
     with pytest.raises(ValueError, match=re.escape("x must have shape (C,), (N, C) or (N, C, d1, …); got a scalar")):
-        DistillationLoss()(1.0, 2.0)
+        DistillationLoss()(1.0, [2.0, 3.0])
     with pytest.raises(TypeError, match="x must hold real numbers"):
         DistillationLoss()(X + 0j, X)
     module = lossref.torch.DistillationLoss()

@@ -172,6 +172,19 @@ def test_a_residual_that_overflows_has_a_second_derivative(name, wanted):
 
 
 @pytest.mark.parametrize(
+    ("name", "kwargs", "wanted"),
+    [
+        ("L1Loss", {}, {0: 0}), ("SmoothL1Loss", {"beta": 0}, {0: 0}),
+        ("SmoothL1Loss", {"beta": 2}, {2: 0, -2: 0, 1.9: 0.5}), ("HuberLoss", {"delta": 2}, {2: 1, -2: 1, 2.1: 0}),
+    ],
+)  # fmt: skip
+def test_second_derivative_where_there_is_none(name, kwargs, wanted):
+    """At a kink it is that of one side, as documented: torch's too."""
+    loss = lossref.LOSSES[name](**kwargs, reduction="none")
+    assert loss.hess([float(r) for r in wanted], np.zeros(len(wanted))).tolist() == list(wanted.values())
+
+
+@pytest.mark.parametrize(
     ("dtype", "x"),
     [
         (np.float32, [-2e38, -3e38]), (np.float32, [-1e38, -1.1e38]), (np.float32, [1e38, -2e38]),

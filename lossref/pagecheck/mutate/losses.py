@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import lossref
+from lossref.pagecheck.limits import TimeLimit, time_limit
 from lossref.pagecheck.mutate.pages import Chance, Mutant
 from lossref.pagecheck.mutate.trial import FORKS, forked
 
@@ -28,6 +29,8 @@ TESTS = ("tests/losses", "--ignore=tests/losses/test_meta.py", "-k", "not compil
 _QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 _RAN = "__ran__"  # what watched functions call
 QUICK = 2.0  # seconds; slower checks are left to the ordinary run
+PATIENCE = 20.0  # seconds; a quick check that takes so long has been slowed by the mutant
+MEMORY = 4 << 30  # bytes that a check may take beyond what there is: a wrong size must not bring the machine down
 _COMMUTE = {"times", "maximum", "minimum", "max", "min"}
 _OTHER = {
     ast.Add: ("sign", ast.Sub), ast.Sub: ("sign", ast.Add),
@@ -323,11 +326,25 @@ def _verdict(module: ModuleType, source: str, items: list) -> str | None:
         transplant(module, source)
     except Exception as problem:
         return f"{type(problem).__name__}: {problem}"
+    _limit_memory()
     for item in items:
-        failed, _ = _run(item)
+        try:
+            with time_limit(PATIENCE):
+                failed, _ = _run(item)
+        except TimeLimit:
+            failed = f"still running after {PATIENCE:g} s"
         if failed is not None:
             return f"{item.nodeid}\n{failed}"
     return None
+
+
+def _limit_memory() -> None:
+    """In a fork, which ends with the mutant."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, most))
 
 
 def _run(item) -> tuple[str | None, float]:
