@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 from collections import Counter
 from functools import lru_cache
@@ -23,7 +24,7 @@ from markdown.preprocessors import Preprocessor
 from mkdocs.utils import get_relative_url
 
 ROOT = Path(__file__).resolve().parent.parent
-REPORT = ROOT / ".cache" / "pagecheck.json"
+REPORT = Path(os.environ.get("LOSSREF_REPORT") or ROOT / ".cache" / "pagecheck.json")
 MARKER = "<!-- verification -->"
 PAGE = "reference/verification.md"
 # Of a page's mutants that nothing noticed: why each may live.

@@ -34,11 +34,30 @@ def port():
         return probe.getsockname()[1]
 
 
+# Pages whose report the site shows: its marks and rows are looked at like all else. All pages would take a minute.
+REPORTED = ("docs/losses/cross-entropy.md", "docs/losses/nll.md", "docs/experiments/saturation.py", "docs/index.md")
+
+
 @pytest.fixture(scope="session")
-def build_log(port, tmp_path_factory):
+def report(tmp_path_factory):
+    """What the checks say of some pages, where the site's build is told to look."""
+    path = tmp_path_factory.mktemp("report") / "pagecheck.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pagecheck-report", path, *REPORTED]
+    # (not one of pytest-xdist's processes, even if this is)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def build_log(port, report, tmp_path_factory):
     """Build the site with the project's own configuration, from nothing; return where it is and what was said."""
     folder = tmp_path_factory.mktemp("site")
-    ours = {"LOSSREF_SITE_URL": f"http://127.0.0.1:{port}/", "NO_MKDOCS_2_WARNING": "1", "PYTHONUTF8": "1"}
+    ours = {
+        "LOSSREF_SITE_URL": f"http://127.0.0.1:{port}/", "LOSSREF_REPORT": str(report),
+        "NO_MKDOCS_2_WARNING": "1", "PYTHONUTF8": "1",
+    }  # fmt: skip
     environment = {**os.environ, **ours}
     result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--site-dir", folder],

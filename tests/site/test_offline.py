@@ -1,5 +1,6 @@
 """The offline copy: unpacked, opened from disk, whole: formulas, figures, sliders, links and search."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from tools.offline import NAME, main, pack
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory):
+def copy(report, tmp_path_factory):
     folder = tmp_path_factory.mktemp("offline")
-    subprocess.run([sys.executable, "-m", "tools.offline", folder], cwd=ROOT, check=True, capture_output=True)
+    environment = {**os.environ, "LOSSREF_REPORT": str(report)}
+    command = [sys.executable, "-m", "tools.offline", folder]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     with zipfile.ZipFile(folder / f"{NAME}.zip") as packed:
         packed.extractall(folder)
     return folder / NAME
@@ -43,6 +46,7 @@ def test_links_name_files(copy):
         for link in re.findall(r'<a\b[^>]*\shref="((?!https?:|mailto:)[^"#?]+)', page.read_text(encoding="utf-8")):
             target = (page.parent / link).resolve()
             assert target.is_file(), f"{page.relative_to(copy)} links to {link}"
+    assert "reference/verification.html#losses-nll-" in (copy / "losses/nll.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.browser

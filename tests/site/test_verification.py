@@ -83,13 +83,13 @@ REPORT = {
 
 
 @pytest.fixture
-def report(tmp_path, monkeypatch):
+def made_up(tmp_path, monkeypatch):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(REPORT), encoding="utf-8")
     monkeypatch.setattr(verification.load, "__defaults__", (path,))
 
 
-def test_the_tables_count_what_the_report_holds(report):
+def test_the_tables_count_what_the_report_holds(made_up):
     text = verification.tables(REPORT)
     row = next(line for line in text.split("\n") if "(#losses-bce) |" in line)
     assert row.endswith(f"| 2 | 1 | {2 + len(NUMBERS)} | 0 | 0 | 1 |"), row
@@ -126,7 +126,7 @@ def md():
     return found
 
 
-def test_marks_stand_only_at_formulas_the_report_knows(report, md):
+def test_marks_stand_only_at_formulas_the_report_knows(made_up, md):
     box = '<mjx-container class="math" display data-tex="{}"><svg></svg></mjx-container>'
     marks = md.postprocessors["verification-marks"]
     assert '../../reference/verification/#losses-bce-3" title="符号证明' in marks.run(box.format("a  = b"))
@@ -134,7 +134,7 @@ def test_marks_stand_only_at_formulas_the_report_knows(report, md):
     assert marks.run(box.format("a = c")) == box.format("a = c")
 
 
-def test_inline_formulas_lead_to_their_row_but_not_in_headings_and_links(report, md):
+def test_inline_formulas_lead_to_their_row_but_not_in_headings_and_links(made_up, md):
     box = '<mjx-container class="math" data-tex="{}"><svg></svg></mjx-container>'
     known, unknown = box.format("a = b"), box.format("a = c")
     marks = md.postprocessors["verification-marks"]
@@ -150,7 +150,7 @@ def test_inline_formulas_lead_to_their_row_but_not_in_headings_and_links(report,
     ("losses/bce.html", "../reference/verification.html"),
     ("index.html", "reference/verification.html"),
 ])  # fmt: skip
-def test_marks_lead_to_the_report_also_on_disk(report, md, monkeypatch, url, target):
+def test_marks_lead_to_the_report_also_on_disk(made_up, md, monkeypatch, url, target):
     monkeypatch.setattr(md.treeprocessors["relpath"].file, "url", url)
     box = '<mjx-container class="math" data-tex="a = b"><svg></svg></mjx-container>'
     assert f'href="{target}#losses-bce-3"' in md.postprocessors["verification-marks"].run(f"<p>{box}</p>")
@@ -167,14 +167,14 @@ TEXT = """\
 """
 
 
-def test_numbers_lead_to_their_row_while_their_claims_stand_behind_them(report, md):
+def test_numbers_lead_to_their_row_while_their_claims_stand_behind_them(made_up, md):
     found = dict(re.findall(r'#losses-bce-(\d+)">(.*?)</a>', md.convert(TEXT)))
     assert found == {
         "11": "0.5", "12": "33%", "13": "2.9×10⁻¹", "14": "$\\tfrac14$", "15": "<code>0.61</code>", "19": "0.5"
     }  # fmt: skip
 
 
-def test_a_link_leads_to_a_row(report, md):
+def test_a_link_leads_to_a_row(made_up, md):
     rows = set(re.findall(r'<a id="([^"]+)">', verification.tables(REPORT)))
     assert {f"losses-bce-{n}" for n in (3, 5, 11, 19)} <= rows
 
@@ -183,6 +183,27 @@ def test_without_a_report_the_page_says_how_to_make_one(tmp_path, monkeypatch):
     monkeypatch.setattr(verification.load, "__defaults__", (tmp_path / "none.json",))
     out = Markdown(extensions=["tools.verification", "admonition"]).convert(verification.MARKER)
     assert "--pagecheck-report" in out and verification.MARKER not in out
+
+
+def test_every_mark_of_the_site_leads_to_a_row(site):
+    rows = set(re.findall(r'id="?([^" >]+)', (site / "reference/verification/index.html").read_text(encoding="utf-8")))
+    found = []
+    for page in site.rglob("index.html"):
+        found += re.findall(r'href="?[^" >]*reference/verification/#([^" >]+)', page.read_text(encoding="utf-8"))
+    assert len(found) > 100 and set(found) <= rows
+
+
+@pytest.mark.browser
+def test_a_reader_gets_from_a_formula_and_a_number_to_what_was_checked(visit):
+    window = visit(scripts=False)
+    for kind, shows in (("article a:text-is('核')", "数值核对"), ("article p a[href*='verification/#'] >> nth=0", "")):
+        page = window.go("losses/nll/")
+        page.locator(kind).first.click()
+        row = page.locator("tr:has(:target), tr:target")
+        assert "/reference/verification/#losses-nll-" in page.url
+        assert row.count() == 1 and shows in row.inner_text()
+        box = row.bounding_box()
+        assert 0 <= box["y"] < page.viewport_size["height"]
 
 
 def test_the_site_has_the_marker_where_the_extension_looks():
