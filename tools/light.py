@@ -128,7 +128,12 @@ def _set_aside(match: re.Match[str]) -> str:
 
 
 def _share_outlines(pages: list[Page], config: MkDocsConfig, files: Files) -> None:
-    found = {match[1]: match[0] for page in pages for match in OUTLINE.finditer(_outlines(page))}
+    found = {
+        match[1]: match[0]
+        for page in pages
+        for outlines in OUTLINES.findall(page.content)
+        for match in OUTLINE.finditer(outlines)
+    }
     if not found:
         return
     drawing = '<svg xmlns="http://www.w3.org/2000/svg">' + "".join(found[name] for name in sorted(found)) + "</svg>\n"
@@ -138,9 +143,5 @@ def _share_outlines(pages: list[Page], config: MkDocsConfig, files: Files) -> No
     for page in pages:
         page.meta["formulas"] = True
         address = get_relative_url(name, page.url)
-        uses = OUTLINE.sub(rf'<use id="\1" xlink:href="{address}#\1"/>', _outlines(page))
-        page.content = OUTLINES.sub(uses, page.content, count=1)
-
-
-def _outlines(page: Page) -> str:
-    return OUTLINES.search(page.content)[0]
+        use = rf'<use id="\1" xlink:href="{address}#\1"/>'
+        page.content = OUTLINES.sub(lambda m, use=use: OUTLINE.sub(use, m[0]), page.content)

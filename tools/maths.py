@@ -1,9 +1,10 @@
 """Markdown extension: formulas are typeset when the site is built.
 
 It takes what `pymdownx.arithmatex` (generic mode) leaves behind and puts MathJax's SVG in its place, together with
-MathML for screen readers and the TeX for copying. The drawings themselves stand at the top of the page, each once and
-side by side, which halves what they weigh compressed; a formula refers to its own. A formula that MathJax cannot set
-is logged as an error with file and line; the build is strict, so it fails.
+MathML for screen readers and the TeX for copying. The drawings themselves stand side by side, each once, which halves
+what they weigh compressed; a formula refers to its own. Those that the opening of the page needs come first, the others
+last, so that a browser has text to show early and the formulas in it at once. A formula that MathJax cannot set is
+logged as an error with file and line; the build is strict, so it fails.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import html
 import logging
 import re
 import xml.etree.ElementTree as etree
+from collections.abc import Iterable
 
 from markdown import Markdown
 from markdown.extensions import Extension
@@ -27,7 +29,7 @@ log = logging.getLogger("mkdocs.maths")
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
-GLYPH = re.compile(r'href="#([^"]+)"')
+REFERENCE = re.compile(r'href="#([^"]+)"')
 # How far most formulas in running text reach above and below the line; the stylesheet knows.
 USUAL = (750, 250)
 # An inline formula with a piece wider than this (thousandths of an em) must scroll on a phone.
@@ -37,8 +39,9 @@ WIDE = 14_000
 INLINE = re.compile(
     r'[（「『《(]*<mjx-container class="math"(?! display).*?</mjx-container>[，。、；：！？）」』》…,.;:!?)]*'
 )
-# A place at the top of the page for its drawings, and the outlines of their glyphs.
+# A place at the top of the page for the drawings of its opening, and the outlines of their glyphs.
 GLYPHS_HERE = '<div class="math-glyphs"></div>'
+SECTION = re.compile("(?=<h2)")
 
 _typesetter: Typesetter | None = None
 
@@ -68,7 +71,16 @@ class _Typeset(Postprocessor):
             results = iter(zip(found, typesetter().typeset(found), strict=True))
             text = FORMULA.sub(lambda _: self._element(*next(results)), text)
             text = INLINE.sub(r'<span class="math-unit">\g<0></span><wbr>', text)
-        return text.replace(GLYPHS_HERE, self._glyphs(), 1)
+        if GLYPHS_HERE not in text or not self.drawings:
+            return text.replace(GLYPHS_HERE, "", 1)
+        opening, *sections = SECTION.split(text, maxsplit=1)
+        used = set(REFERENCE.findall(opening))
+        first = {drawing: name for drawing, name in self.drawings.items() if name in used}
+        rest = {drawing: name for drawing, name in self.drawings.items() if name not in used}
+        self.drawings = {}
+        outlines = dict.fromkeys(REFERENCE.findall("".join(first)))
+        others = dict.fromkeys(glyph for glyph in REFERENCE.findall("".join(rest)) if glyph not in outlines)
+        return opening.replace(GLYPHS_HERE, _drawn(first, outlines), 1) + "".join(sections) + _drawn(rest, others)
 
     def _element(self, source: tuple[str, bool], formula: Formula) -> str:
         tex, display = source
@@ -100,16 +112,16 @@ class _Typeset(Postprocessor):
             f'<use xlink:href="#{name}"/></svg>'
         )
 
-    def _glyphs(self) -> str:
-        if not self.drawings:
-            return ""
-        used = dict.fromkeys(GLYPH.findall("".join(self.drawings)))
-        outlines = typesetter().glyphs
-        defined = "".join(f'<path id="{name}" d="{outlines[name]}"/>' for name in used)
-        # MathJax draws with y upwards.
-        defined += "".join(f'<g id="{n}" transform="scale(1 -1)">{d}</g>' for d, n in self.drawings.items())
-        self.drawings = {}
-        return f'<svg class="math-glyphs" aria-hidden="true" width="0" height="0"><defs>{defined}</defs></svg>'
+
+def _drawn(drawings: dict[str, str], glyphs: Iterable[str]) -> str:
+    """Drawings, and the outlines of glyphs before them, for formulas to refer to."""
+    if not drawings:
+        return ""
+    outlines = typesetter().glyphs
+    defined = "".join(f'<path id="{name}" d="{outlines[name]}"/>' for name in glyphs)
+    # MathJax draws with y upwards.
+    defined += "".join(f'<g id="{n}" transform="scale(1 -1)">{d}</g>' for d, n in drawings.items())
+    return f'<svg class="math-glyphs" aria-hidden="true" width="0" height="0"><defs>{defined}</defs></svg>'
 
 
 def _up(thousandths: int | None, step: int = 50) -> int | None:

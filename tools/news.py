@@ -14,6 +14,7 @@ import yaml
 from markdown import markdown as to_html
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = "changelog/"
@@ -68,7 +69,11 @@ def feed(site: str) -> str:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_) -> str:
     if "<!-- changelog -->" in markdown:
-        markdown = markdown.replace("<!-- changelog -->", changelog())
+        text = changelog()
+        if not config.plugins["material/offline"].config.enabled:
+            # (not a Markdown link: MkDocs looks for those among the pages)
+            text = text.replace("`feed.xml`", f'<a href="{get_relative_url("feed.xml", page.url)}">feed.xml</a>')
+        markdown = markdown.replace("<!-- changelog -->", text)
     if "<!-- citation -->" in markdown:
         markdown = markdown.replace("<!-- citation -->", f"```bibtex\n{bibtex(config.site_url)}\n```")
     return markdown

@@ -148,7 +148,7 @@ def test_smooth_l1_next_to_0_of_a_beta_beyond_the_dtype(beta):
         assert f(f32([0, 1]), f32([0, 0])).tolist() == [0, f32(0.5 / beta)]
 
 
-@pytest.mark.parametrize(("beta", "bend"), [(0, 0), (1e-40, INF), (1e-300, INF)])
+@pytest.mark.parametrize(("beta", "bend"), [(0, 0), (4e-39, f32(1 / 4e-39)), (1e-40, INF), (1e-300, INF)])
 def test_smooth_l1_of_a_beta_below_the_dtype(beta, bend):
     """The parabola is a point; its curvature is beyond the dtype, and 0 where there is no parabola."""
     x, y = f32([1, 0, -1e-3]), f32([0, 0, 0])

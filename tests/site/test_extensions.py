@@ -77,6 +77,18 @@ def test_drawings_of_a_page_do_not_reach_the_next():
     assert converter.reset().convert("$z$") == first
 
 
+def test_drawings_that_the_opening_needs_come_first_and_all_others_last():
+    html = render("$z$ 与 $p+z$\n\n## 一\n\n$z$、$q+z$\n\n## 二\n\n$r$", MATHS)
+    opening, first, sections = html.partition("</defs></svg>")
+    sections, _, last = sections.partition('<svg class="math-glyphs"')
+    assert re.findall('<g id="(m\\d)"', opening + first) == ["m1", "m2"]
+    assert re.findall('<g id="(m\\d)"', last) == ["m3", "m4"]
+    assert last.endswith("</defs></svg>") and sections.count("<mjx-container") == 5
+    glyphs = re.findall('<path id="([^"]+)"', html)
+    assert len(glyphs) == len(set(glyphs))
+    assert set(re.findall('href="#([^"m]+)"', html)) == set(glyphs)
+
+
 def test_page_without_formulas_has_no_glyphs():
     html = render("# 标题\n\n文字", MATHS)
     assert "math-glyphs" not in html

@@ -48,6 +48,7 @@ def test_page_shows_the_changelog(site):
     for release in news.releases():
         assert f"{release['version']}（{release['date']}）" in text(html)
     assert html.count("<h1") == 1
+    assert re.search('<a href="?../feed.xml"?>', html)
 
 
 def test_feed_holds_every_version_and_pages_lead_to_it(site, port):

@@ -43,6 +43,8 @@ QUERIES = {
     "reference/api/": ["value_and_grad", "hess_diag", "lossref.torch"],
     "reference/refuted/": ["错误说法"],
     "background/glossary/": ["术语", "英文 对照"],
+    "": ["安装", "bibtex", "pip install"],
+    "changelog/": ["rss", "更新"],
 }
 
 RESULTS = ".md-search-result__item > a.md-search-result__link"

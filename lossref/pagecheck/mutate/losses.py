@@ -311,12 +311,15 @@ class _Court:
             failed, took = _run(item)
             if failed is None and current:
                 ran[item], seconds[item] = set(current), took
+            elif failed is not None:
+                print(f"no judge, because it fails: {item.nodeid}", file=sys.stderr)
         for path, module in modules.items():
             transplant(module, path.read_text(encoding="utf-8"))
-        # Again, as it is: what was only slow the first time is quick now, and what fails is no judge.
+        # Again, as it is: what was only slow the first time is quick now.
         for item in list(seconds):
             failed, seconds[item] = _run(item)
             if failed is not None or seconds[item] > QUICK:
+                print(f"no judge, because it {'fails' if failed else 'is slow'}: {item.nodeid}", file=sys.stderr)
                 del seconds[item]
         return ran, seconds
 
@@ -349,8 +352,10 @@ def _limit_memory() -> None:
 
 def _run(item) -> tuple[str | None, float]:
     from _pytest.runner import runtestprotocol
+    from _pytest.warnings import catch_warnings_for_item
 
     began = time.process_time()  # a busy machine makes no test slow
-    reports = runtestprotocol(item, log=False, nextitem=None)
+    with catch_warnings_for_item(item.config, item.ihook, "runtest", item):
+        reports = runtestprotocol(item, log=False, nextitem=None)
     failed = next((str(r.longrepr) for r in reports if r.failed), None)
     return failed, time.process_time() - began
