@@ -178,7 +178,7 @@ def _read_all(maths: list[Math], scope: Scope) -> list[_Formula]:
     while len(scope.all()) > known:
         known = len(scope.all())
         for symbol in scope.all():
-            symbol.uses = 0
+            symbol.uses, symbol.held = 0, False
         formulas = [_read(math, scope) for math in maths]
     return formulas
 
@@ -219,8 +219,11 @@ def _read(math: Math, scope: Scope) -> _Formula:
                     _closed(statement.body, scope)
             if all(s.kind == "mention" for s in formula.reading.statements):
                 uses = set()
+        held = formula.reading is None or not _only_denies(formula.reading)
         for kind, name in uses:
-            (scope.families if kind == "family" else scope.plain)[name].uses += 1
+            symbol = (scope.families if kind == "family" else scope.plain)[name]
+            symbol.uses += 1
+            symbol.held |= held
     except FormulaError as error:
         formula.error = error
         scope.plain, scope.families = before
@@ -544,6 +547,11 @@ def _exempted(page: Page, formula: _Formula, scope: Scope, known: _Known, reason
     raise FormulaError("this formula passes its check: the exemption is not needed", fix="remove the comment")
 
 
+def _only_denies(reading: Reading) -> bool:
+    claimed = [statement.body for statement in reading.statements if statement.kind == "claim"]
+    return bool(claimed) and all(set(chain.relations) == {"\\ne"} for chain in claimed)
+
+
 def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
     """Definitions, declarations and conditions that nothing uses: each an error where it stands."""
     made = []
@@ -567,14 +575,17 @@ def _unused(page: Page, formulas: list[_Formula], scope: Scope) -> list[Check]:
     unread = " ".join(f.math.tex for f in formulas if f.error is not None)
     ties = tie_uses(page, scope)
     for symbol in scope.all():
-        if symbol.uses or (symbol.key if symbol.kind == "family" else symbol.name) in ties:
+        needed = symbol.uses if symbol.definition is None else symbol.held
+        if needed or (symbol.key if symbol.kind == "family" else symbol.name) in ties:
             continue
         if broken and (symbol.kind in ("size", "index") or symbol.name in unread):
             continue
         if symbol.definition is not None:
             where, what = (
                 page.at(symbol.where),
-                "is defined and never used: a definition serves a claim or a tie",
+                "is only said to be unequal to something, as most wrong definitions are: claim what it equals"
+                if symbol.uses
+                else "is defined and never used: a definition serves a claim or a tie",
             )
         else:
             where, what = _declared_at(page, symbol), "is declared and never used: use it, or take its line away"

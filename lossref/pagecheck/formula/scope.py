@@ -42,6 +42,7 @@ class Symbol:
     definition: Definition | None = None
     where: int = 0  # offset in the page of what introduced it
     uses: int = 0
+    held: bool = False  # used in more than denials, a \ne b
 
     @property
     def written(self) -> str:
