@@ -592,23 +592,27 @@ def test_nan_comes_out(cls):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("cls", [CrossEntropyLoss, NLLLoss], ids=lambda c: c.__name__)
-def test_class_weights_have_derivatives(cls):
+@pytest.mark.parametrize(
+    ("name", "argument"), [("CrossEntropyLoss", "weight"), ("NLLLoss", "weight"), ("SoftmaxFocalLoss", "alpha")]
+)
+def test_class_weights_have_derivatives(name, argument):
     """A loss is linear in them, and so is its gradient: by one weight, either is what it would be with it alone."""
     x, y = batch((5, 4), False)
     x, y, v = torch.tensor(x - 9), torch.tensor(y), torch.tensor(np.random.default_rng(1).normal(size=(5, 4)))
 
+    def module(weight, reduction="sum"):
+        return getattr(lossref.torch, name)(**{argument: weight}, reduction=reduction)
+
     def both(weight):
         tx = x.clone().requires_grad_()
-        value = getattr(lossref.torch, cls.__name__)(weight, reduction="sum")(tx, y)
+        value = module(weight)(tx, y)
         return value + 2 * (torch.autograd.grad(value, tx, create_graph=True)[0] * v).sum()
 
     weight = torch.tensor(W, requires_grad=True)
     (found,) = torch.autograd.grad(both(weight), weight)
-    module = getattr(lossref.torch, cls.__name__)
-    assert torch.autograd.gradgradcheck(lambda x, w: module(w)(x, y), (x.clone().requires_grad_(), weight + 1))
-    close(torch.func.jacfwd(lambda w: module(w, reduction="sum")(x, y))(weight.detach()),
-          torch.autograd.grad(module(weight, reduction="sum")(x, y), weight)[0])  # fmt: skip
+    assert torch.autograd.gradgradcheck(lambda x, w: module(w, "mean")(x, y), (x.clone().requires_grad_(), weight + 1))
+    forward = torch.func.jacfwd(lambda w: module(w)(x, y))(weight.detach())
+    close(forward, torch.autograd.grad(module(weight)(x, y), weight)[0])
     close(found, torch.stack([both(one) for one in torch.eye(4, dtype=torch.float64)]).detach())
     assert found.abs().max() > 0.1
 
