@@ -58,6 +58,7 @@ GUARD = 20  # digits of the largest summand that may be lost on the way
 KINKED = {"sign", "abs", "max", "min", "clip"}
 TIGHT = mp.mpf(10) ** -3
 SHAPES = "a vector is a column; is an index or a ^\\top missing?"
+UNSEEN = mp.mpf(10) ** -40  # a difference that no point shows to be more is none
 NUMERIC = "数值核对"
 PROVED = "符号证明"
 
@@ -368,7 +369,7 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
         noise = trial.noise if relative == RELATIVE else relative
         equal = [_near(a, b, relative, noise) for a, b in pairs]
         # Where all terms are tiny, noise may be told too small: what differs does so by more somewhere.
-        differ = differ or any(abs(a - b) > mp.mpf(10) ** -40 for a, b in pairs)
+        differ = differ or not all(_near(a, b, relative, max(noise, UNSEEN)) for a, b in pairs)
         if link.relation == "\\ne":
             # A wrong gradient is right where it vanishes with the true one.
             wrong = all(equal) and any(max(abs(a), abs(b)) > noise for a, b in pairs)

@@ -167,6 +167,7 @@ FALSE = {
         r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。",
         ["`=` does not hold", "at    z = 0"],
     ),
+    "a limit is not unequal to what it is": (r"$\lim_{q\to 0}q\log q \ne 0$", ["`≠` does not hold"]),
     "not equal and both zero": (r"$\log 1 \ne 0$", ["`≠` does not hold"]),
     "not equal and both zero everywhere": (SOFTMAX + r"$\sum_{i=1}^C (s_i-t_i) \ne 0$", ["`≠` does not hold"]),
     "not equal and a derivative that cancels": (
