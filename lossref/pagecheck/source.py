@@ -158,9 +158,10 @@ _TITLE = re.compile(r'(?:!!!|\?\?\?\+?)[ ]?(?P<type>[\w\- ]+)?|===[!+]?(?=[ ]*")
 _DELIMITER = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _RUN = re.compile(rb"(.)\1*", re.S)
 _TRAILING = " \t\n*_"
-_SENTENCE_END = "。！？；"
+_SENTENCE_END = re.compile(r"[。！？；]|…{2}|[.!?;](?=\s|$)")
+_BRACKET = re.compile("[（(]|[）)]")
 _CARRIES_ON = re.compile(r"(?:[：:，,]|有|得|则)$")
-_TRIGGER = re.compile(r"(?<![相应适])当$|(?<![获读提采争])取$|[若设令]$")
+_TRIGGER = re.compile(r"(?:仅|只有)当$|(?<![相应适])当$|(?<![获读提采争])取$|[若设令]$")
 _JOIN = re.compile(r"[，,]?\s*([且和与])$|(、)$")
 _INLINE = re.compile(
     r"""(?P<tex>\\[(\[]|\\begin\b)
@@ -185,6 +186,10 @@ class NoDuplicates(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is a word with a colon behind it", key.start_mark
+                )
             if key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
@@ -482,6 +487,7 @@ class Page:
         self._list_numbers: dict[str, int] = {}
         self._carries = False
         self._last_condition: Math | None = None
+        self._brackets: list[Math | None] = []  # the last condition before each bracket that is open
         chunk: list[tuple[int, int, int]] = []  # per line: start, start of content, end
         quotes = 0
         fences = {fence.start: fence for fence in self.fences}
@@ -668,12 +674,11 @@ class Page:
         """Classify the characters of a block; `text` has its comments and container prefixes as spaces."""
         position = 0
         alts = self._alt_texts(text)
+        self._brackets.clear()
         while True:
             match = _INLINE.search(text, position)
             stop = match.start() if match else len(text)
-            if kind != "row":
-                for _ in range(sum(text[position:stop].count(mark) for mark in _SENTENCE_END)):
-                    self._next_sentence()
+            self._read_prose(text[position:stop])
             if match is None:
                 break
             what, position = match.lastgroup, match.end()
@@ -713,6 +718,16 @@ class Page:
         definition = re.match(r"\s*\[[^\]\n^]+\]:\s*\S+", text)
         if definition:
             self._mark(base, base + definition.end(), LINK)
+
+    def _read_prose(self, text: str) -> None:
+        """Where sentences end, and with them conditions; one in brackets ends with these."""
+        for mark in re.finditer(f"(?P<end>{_SENTENCE_END.pattern})|(?P<bracket>{_BRACKET.pattern})", text):
+            if mark["end"]:
+                self._next_sentence()
+            elif mark[0] in "（(":
+                self._brackets.append(self._last_condition)
+            elif self._brackets and self._brackets.pop() is not self._last_condition:
+                self._next_sentence()
 
     @staticmethod
     def _alt_texts(text: str) -> list[tuple[int, int]]:

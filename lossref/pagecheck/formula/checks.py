@@ -17,7 +17,7 @@ from ..numbers import is_bare_number
 from ..source import PROSE, Check, Location, Math, Page, PageError
 from . import claims
 from .evaluate import Evaluator
-from .points import Needs, points
+from .points import Needs, free_names, points
 from .scope import Scope, Symbol, declare, matter
 from .statements import Reading, read, read_condition, read_expression, read_symbol
 from .syntax import Add, Call, Chain, Definition, Elem, Mul, Name, Neg, Node, Num, Statement, chains
@@ -97,7 +97,7 @@ class _Formula:
 def formula_checks(page: Page, prove: bool = False) -> list[Check]:
     """One check for every formula that says something, and for whatever is declared and never used."""
     scope, formulas = _read_page(page)
-    _attach_conditions(formulas)
+    _attach_conditions(page, formulas)
     known = _Known(formulas, page)
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known, prove)]
     return checks + _unused(page, formulas, scope)
@@ -144,7 +144,8 @@ def _blame(page: Page, formulas: list[_Formula]) -> None:
 
 def _base(error: FormulaError | None) -> str:
     """The unknown symbol without primes and indices; '' where nothing is unknown."""
-    return re.match(_NAME, error.name)[0] if isinstance(error, UnknownSymbol) else ""
+    found = re.match(_NAME, error.name) if isinstance(error, UnknownSymbol) else None
+    return found[0] if found else ""
 
 
 def stretches(page: Page) -> list[tuple[int, int, str, set[str]]]:
@@ -206,6 +207,13 @@ def _read(math: Math, scope: Scope) -> _Formula:
     try:
         states = any(relation in math.tex for relation in _RELATION_MARKS)
         if math.condition is not None and states and ":=" not in math.tex:  # 令 $k := m^2$ defines
+            if math.condition in ("仅当", "只有当"):
+                raise FormulaError(
+                    "仅当 says two things: that something holds here, and that it holds nowhere else",
+                    0,
+                    len(math.tex),
+                    "claim the bound by itself, and what holds here by itself: 当 $r=1$ 时，$\\log r = r-1$",
+                )
             formula.condition, uses = read_condition(math.tex, scope)
             for chain in chains(formula.condition):
                 for side in chain.sides:
@@ -240,6 +248,12 @@ def _closed(definition: Definition, scope: Scope) -> None:
                 *definition.span,
                 "a parameter stands for what is put in: define it by this letter, or leave it out",
             )
+        if (other := _hides(definition, name, scope)) is not None:
+            raise FormulaError(
+                f"the parameter `{name}` is a symbol of the page too, and `{other}`, used here, is made of that one",
+                *definition.span,
+                f"take another letter for the parameter, or write out what `{other}` is",
+            )
     for name in Needs(scope, [definition]).indices:
         raise FormulaError(
             f"the definition of `{definition.name}` leaves the index `{name}` open",
@@ -248,25 +262,48 @@ def _closed(definition: Definition, scope: Scope) -> None:
         )
 
 
+def _hides(definition: Definition, parameter: str, scope: Scope) -> str | None:
+    """A defined symbol in the body through which the page's own symbol of the parameter's name comes in."""
+    for name in sorted(free_names(definition.body, frozenset(definition.parameters))):
+        symbol = scope.find(name)
+        if symbol is not None and symbol.definition is not None and symbol.definition is not definition:
+            if parameter in Needs(scope, [symbol.definition]).names:
+                return name
+    return None
+
+
 # ---- conditions ------------------------------------------------------------------------------
 
 
-def _attach_conditions(formulas: list[_Formula]) -> None:
-    """A condition restricts the claims behind it in its sentence, or, behind them all, those before it."""
+_RIGHT_BEHIND = re.compile(r"[\s，,（(*_]*[当若设令取]?[\s*_]*")
+
+
+def _attach_conditions(page: Page, formulas: list[_Formula]) -> None:
+    """A condition restricts the claims behind it in its sentence, up to the next; or, right behind them, those before.
+
+    Conditions joined by 且 are one.
+    """
     sentences: dict[int, list[_Formula]] = {}
     for formula in formulas:
         sentences.setdefault(formula.math.sentence, []).append(formula)
     for members in sentences.values():
         given: list[Node] = []
+        served = False  # whether a claim stands behind what is given
+        claimants = [m for m in members if m.reading and any(s.kind == "claim" for s in m.reading.statements)]
         for member in members:
             if member.condition is not None:
+                if served and member.math.condition in ("当", "若", "设", "令", "取"):
+                    given, served = [], False
                 given.append(member.condition)
             else:
                 member.conditions = list(given)
-        claimants = [m for m in members if m.reading and any(s.kind == "claim" for s in m.reading.statements)]
+                served = served or (bool(given) and member in claimants)
         if given and claimants and not any(m.conditions for m in claimants):
-            for member in claimants:
-                member.conditions = list(given)
+            first = next(m for m in members if m.condition is not None)
+            between = page.text[claimants[-1].math.outer_end : first.math.outer_start]
+            if _RIGHT_BEHIND.fullmatch(re.sub("<!--.*?-->", "", between, flags=re.DOTALL)):
+                for member in claimants:
+                    member.conditions = list(given)
 
 
 def _condition_used(formula: _Formula, formulas: list[_Formula], scope: Scope) -> bool:
@@ -518,6 +555,10 @@ def _check(page: Page, math: Math, run, statement: Statement | None = None, depe
         except ArithmeticError as error:
             fix = getattr(error, "fix", "")
             raise page_error(page, math, FormulaError(f"cannot be evaluated: {error}", start, fix=fix)) from None
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            said = f"means nothing to the checker as it is written ({type(error).__name__}: {error})"
+            fix = "does a number stand where a vector is wanted, or has a bound variable the name of something else?"
+            raise page_error(page, math, FormulaError(said, start, fix=fix)) from None
 
     return Check("formula", page.at(math.start + start), name[:60], checked, math.tex, depends)
 

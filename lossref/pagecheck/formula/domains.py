@@ -191,8 +191,12 @@ def parse_domain(text: str) -> Domain:
             low, high = float(match[2]), float(match[3])
             if not low < high:
                 raise ValueError(f"the interval {text} is empty")
+            if high - low < 1e-9 * max(abs(low), abs(high)) and max(abs(low), abs(high)) < float("inf"):
+                raise ValueError(f"the interval {text} is too narrow to draw numbers from")
             return Between(text, low, high, match[1] == "[", match[4] == "]")
         if match := _INTEGERS.match(text):
+            if int(match[2]) < int(match[1]):
+                raise ValueError("no integers from the larger to the smaller")
             if int(match[2]) - int(match[1]) > 10_000:
                 raise ValueError("more than ten thousand integers")
             return Finite(text, tuple(range(int(match[1]), int(match[2]) + 1)))

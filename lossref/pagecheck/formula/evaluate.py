@@ -158,7 +158,8 @@ class Evaluator:
         key = ("plain", name)
         self.reads.add(key)
         if key in self.overrides:
-            return self.overrides[key]
+            value = self.overrides[key]
+            return self._entries_overridden(name, value) if isinstance(value, Matrix) else value
         return self.remembered(key, lambda: self._plain(name))
 
     def _plain(self, name: str):

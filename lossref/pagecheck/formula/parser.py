@@ -750,7 +750,7 @@ class Parser:
             if (
                 (self.token.kind == "text" and self.token.text in ("且", "和", "与", "and"))
                 or self.token.is_("\\land", "\\wedge")
-                or (self.token.is_(",") and self._relation_ahead())
+                or (self.token.is_(",") and not self.peek().quad and self._relation_ahead())
             ):
                 self.take()
             else:

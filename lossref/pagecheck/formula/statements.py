@@ -99,8 +99,11 @@ class _Statements(Operators):
         if lone is not None:
             return [Statement("mention", lone, span=lone.span)]
         rows: list[list[Statement]] = [[]]
+        begun = 0  # the first statement of the row that the next condition restricts
+        restricted = False
         while True:
-            self._skip_separators(rows)
+            if self._skip_separators(rows):
+                begun, restricted = 0, False
             if self.at_end():
                 break
             if self._label():
@@ -115,8 +118,11 @@ class _Statements(Operators):
                 condition = self.condition()
                 if not rows[-1]:
                     raise self.error("a condition stands behind what it restricts", token=word)
-                rows[-1] = [replace(s, conditions=(*s.conditions, condition)) for s in rows[-1]]
+                rows[-1][begun:] = [replace(s, conditions=(*s.conditions, condition)) for s in rows[-1][begun:]]
+                restricted = True
                 continue
+            if restricted:
+                begun, restricted = len(rows[-1]), False
             rows[-1].extend(self.statement(where))
             if not (
                 self.at_end()
@@ -137,13 +143,16 @@ class _Statements(Operators):
             raise FormulaError("an empty formula", 0, max(len(self.tex), 1))
         return statements
 
-    def _skip_separators(self, rows: list[list[Statement]]) -> None:
+    def _skip_separators(self, rows: list[list[Statement]]) -> bool:
+        """Whether a new row begins."""
+        new = False
         while True:
             if self.token.kind == "row":
                 self.take()
                 rows.append([])
+                new = True
             elif not self.accept(",", ";", "."):
-                return
+                return new
 
     def _label(self) -> bool:
         """A hand-written equation number: ``\\qquad (1)`` at the end of a row."""
@@ -298,16 +307,36 @@ def _rows(tokens: list[Token]) -> tuple[list[Token], list[list[Token]]]:
             flat.append(token)
         i += 1
     joined: list[Token] = []
+    carried, condition = False, None  # of the chain so far: whether it has several rows, and a condition
+    inside = 0  # cases and the like, which have conditions of their own
     for i, token in enumerate(flat):
+        inside += token.is_("\\begin") - token.is_("\\end")
         if token.kind == "row":
             after = flat[i + 1]
             if after.kind == "row":
                 continue
             if after.text in RELATIONS or (token.quad and after.text in _CONTINUES):
                 flat[i + 1] = replace(after, quad=False)
+                carried = True
+                _one_for_all(carried, condition)
                 continue
+            carried, condition = False, None
+        elif not inside and token.kind == "text" and token.text in CONDITION_WORDS:
+            condition = condition or token
+            _one_for_all(carried, condition)
         joined.append(token)
     return joined, remarks
+
+
+def _one_for_all(carried: bool, condition: Token | None) -> None:
+    """A condition in a chain of several rows could be meant for its row or for all."""
+    if carried and condition is not None:
+        raise FormulaError(
+            "a condition on a row of a chain: for which of its rows?",
+            condition.start,
+            condition.end,
+            "say it before the formula, 当 … 时，, for all rows; or make the rows formulas of their own",
+        )
 
 
 def _remark(tokens: list[Token], i: int, remarks: list[list[Token]]) -> int:

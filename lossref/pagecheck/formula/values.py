@@ -313,7 +313,15 @@ cosh = _smooth(mp.cosh, lambda a: sinh(a))
 arctan = _smooth(mp.atan, lambda a: div(ONE, add(ONE, mul(a, a))))
 erf = _smooth(mp.erf, lambda a: mul(2 / mp.sqrt(mp.pi), exp(neg(mul(a, a)))))
 digamma = _smooth(mp.digamma, lambda a: trigamma(a))
-trigamma = _smooth(lambda a: mp.polygamma(1, a), lambda a: mp.polygamma(2, real(a)))
+trigamma = _smooth(lambda a: mp.polygamma(1, a), lambda a: polygamma(2)(a))
+
+
+@functools.cache
+def polygamma(n: int) -> Callable:
+    """The derivatives of digamma, each of which has the next one."""
+    return _smooth(lambda a: mp.polygamma(n, a), lambda a: polygamma(n + 1)(a))
+
+
 gamma = _smooth(_gamma, lambda a: mul(gamma(a), digamma(a)))
 sign = _smooth(_sign, lambda a: ZERO)
 

@@ -167,6 +167,15 @@ FALSE = {
         r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。",
         ["`=` does not hold", "at    z = 0"],
     ),
+    "bound with its equality": (r"$q(1-q) \ge \frac14$，当且仅当 $q=\frac12$ 时取等号。", ["`≥` does not hold", "仅当"]),
+    "condition far behind": (r"一般 $|z| = z$，特别地当 $z>0$ 时更明显。", ["`=` does not hold"]),
+    "condition in brackets": (r"（当 $z>0$ 时 $|z| = z$）一般 $|z| = z$。", ["`=` does not hold"]),
+    "condition of another sentence": (r"当 $z>0$ 时 $|z| = z$. 总之 $|z| = z$.", ["`=` does not hold"]),
+    "condition before another": (
+        r"当 $q>\frac12$ 时 $|2q-1| = 2q-1$，而当 $r>0$ 时 $|r(2q-1)| = r(2q-1)$。", ["`=` does not hold"]),
+    "derivative by an entry of what is given": (
+        r"定义 $w := \operatorname{softmax}(v)$，$f := -\sum_{i=1}^C t_i\log w_i$。"
+        r"设 $C=2$ 且 $w=(0.2,0.8)$，有 $\frac{\partial f}{\partial w_1} = 0$。", ["`=` does not hold"]),
     "a limit is not unequal to what it is": (r"$\lim_{q\to 0}q\log q \ne 0$", ["`≠` does not hold"]),
     "not equal and both zero": (r"$\log 1 \ne 0$", ["`≠` does not hold"]),
     "not equal and both zero everywhere": (SOFTMAX + r"$\sum_{i=1}^C (s_i-t_i) \ne 0$", ["`≠` does not hold"]),
@@ -290,6 +299,9 @@ REFUSED = {
     "unknown symbol": (r"$x = 1$", "symbols:"),
     "near miss": (r"$z_{n} = z_m$", "unknown symbol `m`"),
     "twice defined": (r"定义 $f := z$，$f := q$。$f=f$", "second time"),
+    "condition on a row of a chain": (
+        "\n\n$$\n\\begin{aligned}\n|z| &= z && \\text{当 } z>0 \\\\\n&= q\n\\end{aligned}\n$$", "for which of its rows"),
+    "parameter that is a symbol beside": (r"定义 $f := q^2$，$g(q) := f+q$。$g(2) = 6$", "take another letter"),
     "unused definition": (r"定义 $f := z$。$z=z$", "`f` is defined and never used"),
     "definition used to deny": (r"定义 $f := z$。$f \ne 2z$", "`f` is only said to be unequal"),
     "shadowed index": (r"$\sum_i v_i\sum_i v_i = 1$", "already bound"),

@@ -20,7 +20,7 @@ def proved(tex: str, condition: str = "") -> bool:
     page = read_text(FRONT + DEFINITIONS + f"\n{condition}${tex}$\n", "docs/page.md")
     scope = formula_scope(page)
     formulas = _read_all(list(page.maths), scope)
-    _attach_conditions(formulas)
+    _attach_conditions(page, formulas)
     assert formulas[-1].error is None, formulas[-1].error
     left, right = formulas[-1].reading.statements[-1].body.sides
     return proves(scope, left, right, formulas[-1].conditions)
