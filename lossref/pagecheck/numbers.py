@@ -23,6 +23,7 @@ import difflib
 import functools
 import html
 import io
+import itertools
 import re
 import tokenize
 import unicodedata
@@ -175,6 +176,8 @@ def segments(page: Page) -> list[Segment]:
             raise page.error(block.start, f"{problem}") from None
         numbers += [number for at, (_, number) in maths.items() if block.start <= at < block.end]
         numbers.sort(key=lambda number: number.start)
+        for number in numbers:
+            _read_whole(page, number)
         for claim in claims:
             if not block.start <= claim.start < block.end:
                 continue
@@ -190,6 +193,35 @@ def segments(page: Page) -> list[Segment]:
         if claim not in used:
             raise page.error(claim.start, _nothing_before(claim))
     return found
+
+
+# What belongs to a number and is not read with it, because markup or a comment stands between, or it is another sign.
+_UNIT_APART = re.compile(
+    r"[\s*_`$}\u00a0]*(?P<unit>[%％‰]|百万|千万|[万亿](?![一分])|千(?![米克瓦字])|百(?!分)|分之|[kKM](?![A-Za-z]))"
+)
+_SIGN_APART = re.compile(
+    r"(?P<sign>(?<!正)负|百分之|千分之|(?<![—–])[－‐﹣–—]|[-−](?=[*_`$\u00a0]))[ *_`$\u00a0]*$"
+)
+
+
+def _read_whole(page: Page, number: Number) -> None:
+    """Refuse a number whose unit or sign stands where it is not read: it would be checked without."""
+    after = _UNIT_APART.match(page.uncommented[number.end : number.end + 200])
+    if after:
+        raise page.error(
+            number.end + after.start("unit"),
+            f"{after['unit']} stands apart from {number.text}, which is checked without it: write them side by side, the "
+            "claim behind (75%<!--= … -->), with % ‰ 万 亿",
+        )
+    lead = page.uncommented[max(0, number.start - 200) : number.start]
+    before = _SIGN_APART.search(lead)
+    # Behind a number or a name, a dash is no sign: 1–2.
+    if before and not re.search(r"[A-Za-z0-9)\]}%][ *_`$]*$", lead[: before.start()]):
+        raise page.error(
+            number.start,
+            f"{before['sign']} before {number.text} is not read, and the number is checked without it: write -0.5 or −0.5, "
+            "75%, 0.3‰",
+        )
 
 
 def _in_words(text: str, start: int, end: int) -> Number | None:
@@ -593,23 +625,28 @@ def _check_bindings(
 ) -> Iterator[PageError]:
     """A name that nothing uses would be a way to write any number at all."""
     later = [(offset, loaded_names(tree)) for offset, tree in expressions]
-    for index, step in enumerate(session.steps):
-        if isinstance(step, Code):
-            with contextlib.suppress(PageError):  # its own check says so
-                later.append((step.offset, session.loads(index)))
+    codes = [(index, step.offset) for index, step in enumerate(session.steps) if isinstance(step, Code)]
     bindings = [
-        (segment.claim, name.strip())
+        (segment.claim, name.strip(), number.plain if number and number.value is not None else None)
         for segment in found
         if segment.claim and segment.claim.kind == ":="
-        for name in segment.claim.value.split(",")
+        for name, number in itertools.zip_longest(segment.claim.value.split(","), segment.numbers)
+        if name
     ]
-    for claim, name in bindings:
+    for claim, name, number in bindings:
         # Up to where the name gets another value.
-        end = min(
-            (other.start for other, again in bindings if again == name and other.start > claim.start),
-            default=len(page.text),
-        )
-        if not any(name in names for offset, names in later if claim.start < offset < end):
+        ends = [other.start for other, again, _ in bindings if again == name and other.start > claim.start]
+        used = False
+        for index, offset in codes:
+            if offset < claim.start or used or ends and offset > min(ends):
+                continue
+            with contextlib.suppress(PageError):  # its own check says so
+                touch = session.touches(index, name)
+                # Code may say the same number once more: a notebook's has to.
+                used = touch == "load" or (touch == "store" and session.assigned(index, name) == number)
+                ends += [offset] * (touch == "store")
+        end = min(ends, default=len(page.text))
+        if not used and not any(name in names for offset, names in later if claim.start < offset < end):
             yield page.error(
                 claim.start,
                 f"<!--:= {claim.value} --> binds {name}, which nothing below uses: use it in a claim below, or take "

@@ -159,6 +159,28 @@ class Session:
             self.memo[key] = set().union(*(loaded_names(unit.tree) for unit in self.units(index)))
         return self.memo[key]
 
+    def touches(self, index: int, name: str) -> str:
+        """What a piece of code does first with a name that it finds: "load", "store" or nothing."""
+        if name not in self.loads(index) and name not in self.stores(index):
+            return ""
+        return next(filter(None, (first_touch(unit.tree, name) for unit in self.units(index))), "")
+
+    def assigned(self, index: int, name: str) -> float | None:
+        """The number that a piece of code gives to a name as it stands there."""
+        for unit in self.units(index):
+            for node in unit.tree.body:
+                match node:
+                    case ast.Assign([ast.Name(same)], ast.Constant(int(value) | float(value))) if same == name:
+                        return value
+        return None
+
+    def stores(self, index: int) -> set[str]:
+        """The names that a piece of code gives values to."""
+        key = ("stores", self.steps[index])
+        if key not in self.memo:
+            self.memo[key] = set().union(*(stored_names(unit.tree) for unit in self.units(index)))
+        return self.memo[key]
+
     def outcomes(self, index: int) -> list[Outcome]:
         """What each unit of a piece of code did; fewer than there are units if one failed undeclared."""
         key = ("code", self._key(index + 1))
@@ -379,6 +401,34 @@ def loaded_names(tree: ast.AST) -> set[str]:
 def stored_names(tree: ast.AST) -> set[str]:
     """The names that a tree gives values to."""
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def first_touch(node: ast.AST, name: str) -> str:
+    """What is done first with the name from outside: "load", "store", or nothing ("")."""
+    if isinstance(node, ast.Name):
+        return ("load" if isinstance(node.ctx, ast.Load) else "store") if node.id == name else ""
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
+        return "load"
+    if isinstance(node, _SCOPES):
+        inner = [child.arg for child in ast.walk(node) if isinstance(child, ast.arg)]
+        if name in inner or name in stored_names(node):  # another one of that name
+            return ""
+    # A value is there before it gets its name.
+    late = ("targets", "target", "optional_vars")
+    fields = sorted(ast.iter_fields(node), key=lambda field: field[0] in late and not isinstance(node, _LOOPS))
+    if isinstance(node, _LOOPS):
+        fields = sorted(fields, key=lambda field: field[0] != "iter")
+    for _, value in fields:
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and (touch := first_touch(child, name)):
+                return touch
+    return ""
+
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.comprehension)
 
 
 def constants(tree: ast.AST) -> list[ast.Constant]:
@@ -686,7 +736,12 @@ def _first_difference(unit: Unit, printed: list[str]) -> tuple[int, str] | None:
 def _fits(declared: tuple[int, str, str], happened: tuple[str, str]) -> bool:
     _, name, part = declared
     part = " ".join(part.removesuffix("…").removesuffix("...").split())
-    return name == happened[0] and (part in " ".join(happened[1].split())) and (bool(part) or not happened[1])
+    said = " ".join(happened[1].split())
+    # No word or number is cut: 3 is not in 32, nor 0.5 in 10.5.
+    before = r"(?<!\w)(?<!\d[.,])" if re.match(r"\w", part) else ""
+    behind = r"(?!\w|[.,]\d)" if re.search(r"\w$", part) else ""
+    pattern = before + re.escape(part) + behind
+    return name == happened[0] and bool(re.search(pattern, said)) and (bool(part) or not happened[1])
 
 
 def _message(problem: BaseException) -> str:

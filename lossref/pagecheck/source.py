@@ -254,6 +254,11 @@ class Page:
     def error(self, offset: int, message: str) -> PageError:
         return PageError(self.at(offset), message)
 
+    @cached_property
+    def uncommented(self) -> str:
+        """The text with comments and containers' prefixes as spaces."""
+        return "".join(self._clean)
+
     def visible(self, *kinds: int) -> str:
         """The text with every character of another kind made a space (line ends are kept)."""
         clean = "".join(self._clean)

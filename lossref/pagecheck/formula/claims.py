@@ -18,7 +18,7 @@ from . import slips
 from . import values as v
 from .domains import Between, Finite
 from .evaluate import Evaluator, Point, domain_of
-from .points import DRAWN, MIRROR, NEAR, SEED, SPECIAL, Given, Needs, describe, free_names, points
+from .points import DRAWN, MIRROR, NEAR, SEED, SPECIAL, USUAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
     Call,
@@ -601,7 +601,7 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
     gaps: list = []  # relative, and both sides, where neither is 0
     sizes: list = []  # of one side, where the other is 0
     count = 0
-    for style in (DRAWN, SPECIAL, NEAR):
+    for style in (DRAWN, USUAL, NEAR):
         if style == NEAR and (attained is not None or not at_zero or not all(alive)):
             break
         for trial in _trials(link, conditions, scope, style):
@@ -651,10 +651,11 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
         if loose:
             return False
         raise FormulaError(
-            "equality is never reached",
+            "equality is reached at no point tried",
             link.left.span[0],
             link.right.span[1],
-            f"write {'<' if sign > 0 else '>'}, or `<!-- loose: 理由 -->` behind the formula",
+            f"if it is reached nowhere, write {'<' if sign > 0 else '>'}; if it is, `<!-- loose: 理由 -->` behind the "
+            "formula says where",
         )
     approached = attained is not None or closest <= TIGHT
     if not approached and not loose:

@@ -3,7 +3,7 @@
 ``in: (0, 1)`` in a page's front matter becomes a Domain.  ``sample`` draws point
 number ``k``: the styles rotate, so that a handful of points covers the middle of
 the domain and both of its ends.  ``specials`` are the points where bounds are
-usually attained or approached: 0, ½, the closed ends, far out.
+usually attained or approached: 0, ±1, 2, ½, the closed ends, far out.
 
 Every draw is a binary64 number, so that the very same point can be given to code.
 """
@@ -21,6 +21,10 @@ def _number(value: float):
     return mp.mpf(float(value))
 
 
+# Where squares of differences, and differences of logarithms, mostly vanish.
+USUAL = (1, -1, 2, 0.5)
+
+
 class Domain:
     vector = False
 
@@ -31,6 +35,10 @@ class Domain:
         raise NotImplementedError
 
     def specials(self) -> list:
+        return []
+
+    def usual(self) -> list:
+        """More of them: where the sides of a bound meet by chance too, and so do things that differ elsewhere."""
         return []
 
 
@@ -54,6 +62,9 @@ class Reals(Domain):
 
     def specials(self):
         return [mp.mpf(x) for x in (0, 40, -40)]
+
+    def usual(self):
+        return [mp.mpf(x) for x in USUAL]
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,9 @@ class Between(Domain):
             points.append(mp.mpf(1))
         return points
 
+    def usual(self):
+        return [mp.mpf(x) for x in (*USUAL, 0) if self.contains(mp.mpf(x)) and x not in self.specials()]
+
 
 @dataclass(frozen=True)
 class Finite(Domain):
@@ -139,6 +153,9 @@ class Simplex(Domain):
     def special_vectors(self, length) -> list[Matrix]:
         return [column([mp.mpf(1) / length] * length)]
 
+    def usual_vectors(self, length) -> list[Matrix]:
+        return OneHot().special_vectors(length)
+
     def nudged(self, vector: Matrix, rng) -> Matrix:
         weights = [x * (1 + mp.mpf(10) ** -5 * rng.choice((-1, 1))) for x in vector.entries()]
         return column(w / mp.fsum(weights) for w in weights)
@@ -163,6 +180,9 @@ class OneHot(Domain):
 
     def special_vectors(self, length) -> list[Matrix]:
         return [column(mp.mpf(i == hot) for i in range(length)) for hot in range(length)]
+
+    def usual_vectors(self, length) -> list[Matrix]:
+        return []
 
     def nudged(self, vector: Matrix, rng) -> Matrix:
         return vector

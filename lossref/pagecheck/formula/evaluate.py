@@ -322,11 +322,11 @@ class Evaluator:
             try:
                 value = self.eval(factor, env)
             except Undefined as error:
-                # 0·log 0 = 0, on pages that say so.
-                if "0 log 0 = 0" not in self.scope.conventions or str(error) not in (
-                    "log of 0",
-                    "division by 0",
-                ):
+                # 0·log 0 = 0, on pages that say so, and 0·log(1/0); but 0·(1/0 - 1) is no logarithm.
+                logarithm = str(error) == "log of 0" or (
+                    str(error) == "division by 0" and isinstance(factor, Call) and factor.name == "log"
+                )
+                if "0 log 0 = 0" not in self.scope.conventions or not logarithm:
                     raise
                 undefined = error
                 continue

@@ -41,8 +41,9 @@ SEED = 1
 MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
-DRAWN, SPECIAL, NEAR = "drawn", "special", "near"  # styles: at random, where bounds are attained, right beside that
-SPECIAL_POINTS = 40  # of one choice of sizes, fewer where there are fewer combinations
+# Styles: at random, where bounds are attained, the same and where they are usually too, right beside that.
+DRAWN, SPECIAL, USUAL, NEAR = "drawn", "special", "usual", "near"
+SPECIAL_POINTS = 80  # of one choice of sizes, fewer where there are fewer combinations
 NUDGE = mp.mpf(10) ** -5
 
 
@@ -317,6 +318,9 @@ def _draw(
     def length(name: str) -> int:
         return int(name) if name.isdigit() else sizes[name]
 
+    def specials(domain: Domain) -> list:
+        return domain.specials() if style == SPECIAL else domain.specials() + domain.usual()
+
     def chance(label: str) -> random.Random:
         return random.Random(f"{SEED}/{label}/{k}/{attempt}")
 
@@ -342,12 +346,13 @@ def _draw(
         domain = narrowed.get(name, symbol.domain)
         shape = [length(s) for s in symbol.shape]
         if symbol.kind == "scalar":
-            (point.plain[name],) = entries(domain, name, 1, [[x] for x in domain.specials()])
+            (point.plain[name],) = entries(domain, name, 1, [[x] for x in specials(domain)])
         elif domain.vector:
-            point.plain[name] = vector(domain, name, shape[0], domain.special_vectors(shape[0]))
+            more = domain.usual_vectors(shape[0]) if style != SPECIAL else []
+            point.plain[name] = vector(domain, name, shape[0], domain.special_vectors(shape[0]) + more)
         else:
             rows, columns = (*shape, 1)[:2]
-            flat = entries(domain, name, rows * columns, _special_entries(domain, rows * columns))
+            flat = entries(domain, name, rows * columns, _special_entries(specials(domain), rows * columns))
             point.plain[name] = Matrix(tuple(tuple(flat[i * columns : (i + 1) * columns]) for i in range(rows)))
     for key, symbol in sorted(needs.families.items()):
         domain, label = narrowed.get(key, symbol.domain), symbol.name + "_" * len(symbol.shape)
@@ -361,15 +366,14 @@ def _draw(
         else:
             indices = list(itertools.product(*ranges))
             # A family may also stand at any values beside the special ones of the others.
-            flat = entries(domain, label, len(indices), [*_special_entries(domain, len(indices)), None])
+            flat = entries(domain, label, len(indices), [*_special_entries(specials(domain), len(indices)), None])
             table = dict(zip(indices, flat, strict=True))
         point.families[key] = table
     return point
 
 
-def _special_entries(domain: Domain, count: int) -> list[list]:
+def _special_entries(items: list, count: int) -> list[list]:
     """Special values for several entries: one value in all of them, or one after the other."""
-    items = domain.specials()
     shifts = range(len(items) if count > 1 and len(items) > 1 else 0)
     return [[x] * count for x in items] + [[items[(i + s) % len(items)] for i in range(count)] for s in shifts]
 
