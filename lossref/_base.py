@@ -6,7 +6,6 @@ first and second derivative with respect to ``x``, each behind a ``lambda`` so t
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -132,7 +131,7 @@ class Elementwise(Loss):
             validate.broadcastable(name, a, x_name, x.shape)
 
         reduced = self.reduction != "none"
-        scale = self._scale(x, y)
+        scale, pull = self._scale(x, y)
         total = np.zeros(())
         values = np.empty(x.shape, x.dtype) if value and not reduced else None
         derivatives = None if derivative is None else validate.gradient_buffer(out, x.shape, x.dtype)
@@ -141,7 +140,6 @@ class Elementwise(Loss):
             tuple(numbers.items()), tuple(arrays), bool(weights), compute, reduced and value, not reduced and value,
             derivative,
         )  # fmt: skip
-        pull = 0.0 if math.isnan(scale) else scale  # the mean over nothing is nan, and pulls at nothing
         fixed = [np.array(pull, compute), total] if reduced and value else [np.array(pull, compute)]
         scratch: dict[bool, dict] = {True: {}, False: {}}
 
@@ -163,17 +161,18 @@ class Elementwise(Loss):
                 result = x.dtype.type(float(total) * scale) if values is None else values[()]
         return result, None if derivatives is None else derivatives if out is not None else derivatives[()]
 
-    def _scale(self, x, y) -> float:
+    def _scale(self, x, y) -> tuple[float, float]:
+        """What the sum of values, and what derivatives, are multiplied by: a mean over nothing pulls at nothing."""
         if self.reduction in ("none", "sum"):
-            return 1.0
+            return 1.0, 1.0
         kind = "samples" if self.reduction == "batchmean" else self.denominator or self.mean_over
         n = denominator(NUMPY, kind, x.shape, self.weight, y)
         if n == 0:
             cause = "an empty batch" if x.size == 0 else "terms whose weights add up to 0"
             if self.warns:
                 warnings.warn(f"the mean of {cause} is nan", RuntimeWarning, stacklevel=4)
-            return np.nan
-        return 1.0 / float(n)
+            return np.nan, 0.0
+        return 1.0 / float(n), 1.0 / float(n)
 
 
 @lru_cache(maxsize=256)

@@ -75,7 +75,7 @@ class SigmoidFocalLoss(Elementwise):
             return Parts(
                 value=lambda: h * s.softplus,
                 gradient=lambda: t * h * (s.p + gamma * s.q * s.softplus),
-                hessian=lambda: h * s.q * (s.p + gamma * (2 * s.p + (gamma * s.q - s.p) * s.softplus)),
+                hessian=lambda: m.times(h * s.q, s.p + gamma * (2 * s.p + (gamma * s.q - s.p) * s.softplus)),
             )
         s = m.logistic(z)
         n = 1 - y

@@ -60,8 +60,9 @@ class KLDivLoss(Elementwise):
     @staticmethod
     def formula(m, x, y, log_target):
         if log_target:
+            # The difference is 0 only where both are -inf: elsewhere it has a derivative by y.
             root = m.exp(y / 2)  # √p: p itself may be subnormal where p (log p - log q) is not
-            difference = m.where(y == x, 0 * root, y - x)  # both may be -inf
+            difference = m.where((y == x) & (x == -math.inf), 0 * root, y - x)
             return Parts(
                 value=lambda: m.times(root, m.times(root, difference)),
                 gradient=lambda: -root * root,

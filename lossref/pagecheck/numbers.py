@@ -210,8 +210,8 @@ def _read_whole(page: Page, number: Number) -> None:
     if after:
         raise page.error(
             number.end + after.start("unit"),
-            f"{after['unit']} stands apart from {number.text}, which is checked without it: write them side by side, the "
-            "claim behind (75%<!--= … -->), with % ‰ 万 亿",
+            f"{after['unit']} stands apart from {number.text}, which is checked without it: write them side by side, "
+            "the claim behind (75%<!--= … -->), with % ‰ 万 亿",
         )
     lead = page.uncommented[max(0, number.start - 200) : number.start]
     before = _SIGN_APART.search(lead)
@@ -219,8 +219,8 @@ def _read_whole(page: Page, number: Number) -> None:
     if before and not re.search(r"[A-Za-z0-9)\]}%][ *_`$]*$", lead[: before.start()]):
         raise page.error(
             number.start,
-            f"{before['sign']} before {number.text} is not read, and the number is checked without it: write -0.5 or −0.5, "
-            "75%, 0.3‰",
+            f"{before['sign']} before {number.text} is not read, and the number is checked without it: write -0.5 or "
+            "−0.5, 75%, 0.3‰",
         )
 
 
@@ -638,7 +638,7 @@ def _check_bindings(
         ends = [other.start for other, again, _ in bindings if again == name and other.start > claim.start]
         used = False
         for index, offset in codes:
-            if offset < claim.start or used or ends and offset > min(ends):
+            if offset < claim.start or used or (ends and offset > min(ends)):
                 continue
             with contextlib.suppress(PageError):  # its own check says so
                 touch = session.touches(index, name)

@@ -265,7 +265,7 @@ class SoftmaxFocalLoss(Classes):
 
     def on_numpy(self):
         loss = super().on_numpy()
-        if "alpha" not in self._buffers:
+        if "alpha" not in self.held:
             loss.alpha = None if self.alpha is None else np.asarray(self.alpha)
         return loss
 

@@ -29,7 +29,8 @@ class Term(torch.autograd.Function):
 
     @staticmethod
     def forward(x, y, extra, formula, times, i, j):
-        m = TORCH if i <= 2 else SMOOTH
+        # (The compiler may differentiate what stands here itself: then it must be smooth.)
+        m = TORCH if i <= 2 and not torch.compiler.is_compiling() else SMOOTH
 
         def term(x, y):
             return (formula(m, x, y) if extra is None else formula(m, x, y, pos_weight=extra))[min(i, 2)]()
@@ -80,11 +81,19 @@ class ForwardTerm(Term):
         return ForwardTerm._backward(ctx, g)
 
     @staticmethod
-    def jvp(ctx, x_t, y_t, *_):
+    def jvp(ctx, x_t, y_t, extra_t, *_):
         by_x, by_y = ForwardTerm.derivatives(ctx)
         # (a tangent that was not given may come as zeros)
-        terms = [TORCH.times(t, by()) for t, by in ((x_t, by_x), (y_t, by_y)) if t is not None]
+        along = ((x_t, by_x), (y_t, by_y), (extra_t, lambda: ForwardTerm._by_extra(ctx)))
+        terms = [TORCH.times(t, by()) for t, by in along if t is not None]
         return sum(terms[1:], terms[0])
+
+    @staticmethod
+    def _by_extra(ctx):
+        """∂/∂pos_weight: everything is linear in it."""
+        x, y, extra = ctx.saved_tensors
+        one, none = (ForwardTerm.apply(x, y, value, *ctx.rest) for value in (torch.ones_like(extra), 0 * extra))
+        return one - none
 
 
 def _derivative(f, k):
@@ -105,8 +114,9 @@ class Pass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, input, target, module):
-        ctx.save_for_backward(input, target)
-        ctx.module = module
+        # (the weights, so that changing them in place before backward is an error, as it is for torch's losses)
+        ctx.save_for_backward(input, target, *(b for b in module.weights().values() if b is not None))
+        ctx.module = module.as_it_is()
         loss, x, y = module.on_numpy(), input.detach().numpy(), target.numpy()
         if input.requires_grad:
             # NumPy's memory, because it asks for huge pages: torch's own takes as long to be faulted in as to be filled
@@ -120,10 +130,14 @@ class Pass(torch.autograd.Function):
     def backward(ctx, g):
         gradient = ctx.gradient
         if gradient is None or torch.is_grad_enabled():  # backward is itself to be differentiated, or comes too late
-            input, target = ctx.saved_tensors
-            value = ctx.module.by_terms(input, target)
-            # (value, …, g) would say the same, but makes torch import SymPy: half a second
-            return *torch.autograd.grad((value * g).sum(), input, create_graph=True), None, None
+            input, target, *_ = ctx.saved_tensors
+            # Another name for the input: g may depend on it too, and it may have hooks.
+            same = input.view_as(input)
+            value = ctx.module.by_terms(same, target)
+            if _batched(g):
+                return *torch.autograd.grad(value, same, g, create_graph=True), None, None
+            # (value, same, g) would say the same, but makes torch import SymPy: half a second
+            return *torch.autograd.grad((value * g).sum(), same, create_graph=True), None, None
         if _batched(g):  # nothing is done in place, and g is not looked at
             return gradient * _beside(g, gradient), None, None
         keep = torch._C._autograd._get_current_graph_task_keep_graph()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch._functorch.pyfunctorch import TransformType, retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
 
 from .. import ce
@@ -33,7 +34,17 @@ def _plain() -> bool:
 
 
 def _in_memory(b) -> bool:
-    return b is None or (b.is_cpu and b.dtype in TARGETS and not b.requires_grad)
+    return b is None or (
+        b.is_cpu and b.layout is torch.strided and b.dtype in TARGETS and not (b.requires_grad or b.is_neg())
+    )
+
+
+def _twice_forward() -> bool:
+    """Whether a forward-mode derivative is taken of another one."""
+    if forward_ad._current_level > 0:
+        return True
+    at_work = retrieve_all_functorch_interpreters() if interpreters() is not None else []
+    return sum(i.key() == TransformType.Jvp for i in at_work) > 1
 
 
 class Loss(nn.Module):
@@ -42,6 +53,7 @@ class Loss(nn.Module):
     loss: Any  # the NumPy loss with the formula: a class
     denominators: tuple[str | None, ...]
     weight: torch.Tensor | None
+    held: tuple[str, ...] = ()  # the names of weights
 
     if TYPE_CHECKING:  # nn.Module's takes and gives anything
 
@@ -65,6 +77,19 @@ class Loss(nn.Module):
             if self._look(weights):
                 _check(name, weights, 0, math.inf)
         self.register_buffer(name, weights)
+        self.held = (*self.held, name)
+
+    def weights(self) -> dict[str, torch.Tensor | None]:
+        """The weights by their names: buffers, unless somebody made parameters of them."""
+        if len(self._buffers) == len(self.held):
+            return self._buffers
+        return {name: getattr(self, name) for name in self.held}
+
+    def as_it_is(self):
+        """The module with the weights and arguments of now, for a backward that comes when they may be others."""
+        now = object.__new__(type(self))
+        now.__dict__.update(vars(self), _buffers=dict(self._buffers), _parameters=dict(self._parameters))
+        return now
 
     def arguments(self) -> dict[str, Any]:
         return {}
@@ -85,7 +110,7 @@ class Loss(nn.Module):
         given = vars(loss)
         given.update(self.arguments(), reduction=self.reduction, denominator=self.denominator)
         given.update(names=("input", "target"), warns=False)
-        for name, b in self._buffers.items():
+        for name, b in self.weights().items():
             given[name] = None if b is None else b.detach().numpy()
         return loss
 
@@ -106,11 +131,12 @@ class Loss(nn.Module):
             and interpreters() is None
             and forward_ad._current_level < 0
             and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
-            and all(map(_in_memory, self._buffers.values()))
+            and all(map(_in_memory, self.weights().values()))
         )
 
     def extra_repr(self):
-        shown = {k: v for k, v in vars(self).items() if k[0] != "_" and k != "training" and v is not None}
+        hidden = ("training", "held")
+        shown = {k: v for k, v in vars(self).items() if k[0] != "_" and k not in hidden and v is not None}
         return ", ".join(f"{k}={v!r}" for k, v in shown.items())
 
     def _input(self, input, target):
@@ -120,7 +146,12 @@ class Loss(nn.Module):
                 raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}")
             if tensor.layout is not torch.strided:
                 raise TypeError(f"{name} must be a dense tensor; got one with layout {tensor.layout}")
-        for name, tensor in (("target", target), *self._buffers.items()):
+        if not torch.compiler.is_compiling() and _twice_forward():
+            raise NotImplementedError(
+                "a forward-mode derivative of a forward-mode derivative is beyond torch.autograd.Function and would be "
+                "wrong without a word; use torch.func.hessian, jacrev or grad for one of them"
+            )
+        for name, tensor in (("target", target), *self.weights().items()):
             if tensor is not None and tensor.device != input.device and (tensor is target or tensor.dim()):
                 raise ValueError(f"{name} must be on the device of input, {input.device}; got {tensor.device}")
         if not input.is_floating_point():
@@ -283,7 +314,8 @@ def _with_formula(parts, formula, m, x, target):
 
 
 def _broadcasts(shape, onto) -> bool:
-    return len(shape) <= len(onto) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(onto), strict=False))
+    pairs = zip(reversed(shape), reversed(onto), strict=False)
+    return len(shape) <= len(onto) and all(a == 1 or a == b for a, b in pairs)  # `in` fails for symbolic sizes
 
 
 def _check(name, tensor, low, high):

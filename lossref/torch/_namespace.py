@@ -18,8 +18,11 @@ class Torch:
     log1p = staticmethod(torch.log1p)
     relu: Any = staticmethod(torch.relu)
     where = staticmethod(torch.where)
-    sign = staticmethod(torch.sgn)
     clip = staticmethod(torch.clamp)
+
+    @staticmethod
+    def sign(x):
+        return torch.where(torch.isnan(x), x, torch.sgn(x))
 
     @staticmethod
     def minimum(x, y):

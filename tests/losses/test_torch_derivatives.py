@@ -136,3 +136,127 @@ def test_the_tail_is_kept():
         assert wanted == pytest.approx(float(p * (1 - p)), rel=1e-12)
     assert bend(lossref.torch.CrossEntropyLoss()) == pytest.approx(wanted, rel=1e-15, abs=0)
     assert bend(torch.nn.CrossEntropyLoss()) == 0
+
+
+# -- what stands behind the loss, and what changes before backward ---------------------------------------------------
+
+
+def examples():
+    z, y = torch.tensor([[0.3, -1.0, 2.0], [1.0, 0.5, -2.0]], dtype=torch.float64), torch.tensor([[1.0, 0, 1], [0, 1, 0]])
+    y = y.double()
+    p = z.softmax(1)
+    return {
+        "MSELoss": (z, y), "L1Loss": (z, y), "SmoothL1Loss": (z, y), "HuberLoss": (z, y), "BCEWithLogitsLoss": (z, y),
+        "BCELoss": (p, y), "SigmoidFocalLoss": (z, y), "KLDivLoss": (p.log(), y), "CrossEntropyLoss": (z, p),
+        "NLLLoss": (p.log(), torch.tensor([0, 2])), "SoftmaxFocalLoss": (z, torch.tensor([0, 2])),
+        "DistillationLoss": (z, 2 * z.flip(0)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", lossref.LOSSES)
+@pytest.mark.parametrize("behind", [torch.square, torch.sin], ids=lambda f: f.__name__)
+def test_a_function_of_a_loss_has_its_gradient(name, behind):
+    """Also where the graph of the gradient is made: what comes from behind depends on the input too."""
+    x, y = examples()[name]
+    x = x.clone().requires_grad_()
+    m = getattr(lossref.torch, name)()
+    (plain,) = torch.autograd.grad(behind(m(x, y)), x)
+    (graph,) = torch.autograd.grad(behind(m(x, y)), x, create_graph=True)
+    np.testing.assert_allclose(graph.detach(), plain, rtol=1e-12, atol=1e-15)
+    value = m.by_terms(x, y)
+    (wanted,) = torch.autograd.grad(torch.autograd.grad(behind(value), x, create_graph=True)[0].square().sum(), x)
+    (found,) = torch.autograd.grad(graph.square().sum(), x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-14)
+
+
+def test_hooks_run_once():
+    x, y = torch.tensor([0.3, -1.0], requires_grad=True), torch.tensor([1.0, 0.0])
+    calls = []
+    x.register_hook(lambda g: calls.append(g))
+    torch.autograd.grad(lossref.torch.MSELoss()(x, y), x, create_graph=True)
+    assert len(calls) == 1
+
+
+def test_batched_gradients_have_a_graph():
+    x, y = torch.tensor([0.3, -1.0], requires_grad=True), torch.tensor([1.0, 0.0])
+    value = lossref.torch.MSELoss()(x, y)
+    rows = torch.autograd.grad(value, x, torch.tensor([1.0, 3.0]), is_grads_batched=True, create_graph=True)[0]
+    np.testing.assert_allclose(rows.detach(), np.outer([1, 3], [-0.7, -1.0]), rtol=1e-6)
+    assert rows.requires_grad
+
+
+def test_backward_is_of_the_module_that_was_called():
+    x, y = torch.tensor([0.3, -1.0, 2.0], requires_grad=True), torch.tensor([1.0, 0.0, 1.0])
+    w = torch.tensor([1.0, 2.0, 3.0])
+    m = lossref.torch.MSELoss(weight=torch.ones(3))
+    value = torch.func.functional_call(m, {"weight": w}, (x, y))
+    (plain,) = torch.autograd.grad(value, x, retain_graph=True)
+    m.reduction = "sum"
+    (graph,) = torch.autograd.grad(value, x, create_graph=True)
+    np.testing.assert_allclose(graph.detach(), plain, rtol=1e-6)
+    m = lossref.torch.MSELoss(weight=w)
+    value = m(x, y)
+    m.weight.mul_(10)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(value, x, create_graph=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight"), [("MSELoss", "weight"), ("BCEWithLogitsLoss", "weight"), ("CrossEntropyLoss", "weight"),
+                         ("SoftmaxFocalLoss", "alpha"), ("NLLLoss", "weight")],
+)  # fmt: skip
+def test_weights_may_be_parameters(name, weight):
+    x, y = examples()[name]
+    w = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    m = getattr(lossref.torch, name)(**{weight: torch.ones(3, dtype=torch.float64)})
+    wanted = getattr(lossref.torch, name)(**{weight: w})(x, y)
+    setattr(m, weight, torch.nn.Parameter(w))
+    value = m(x, y)
+    assert value.item() == pytest.approx(wanted.item(), rel=1e-14)
+    value.backward()
+    assert getattr(m, weight).grad.abs().sum() > 0
+    assert list(m.state_dict()) == [weight]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_pos_weight_may_be_a_parameter_and_has_tangents():
+    x, y = examples()["BCEWithLogitsLoss"]
+    w = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    m = lossref.torch.BCEWithLogitsLoss()
+    m.pos_weight = torch.nn.Parameter(w, requires_grad=False)
+    wanted = torch.nn.BCEWithLogitsLoss(pos_weight=w)(x, y)
+    assert m(x, y).item() == pytest.approx(wanted.item(), rel=1e-14)
+    found, peer = (
+        torch.func.jacfwd(lambda v, c=c: torch.func.functional_call(c(pos_weight=w), {"pos_weight": v}, (x, y)))(w)
+        for c in (lossref.torch.BCEWithLogitsLoss, torch.nn.BCEWithLogitsLoss)
+    )
+    np.testing.assert_allclose(found, peer, rtol=1e-12)
+
+
+def test_log_targets_have_a_gradient_where_they_are_met():
+    k = torch.log_softmax(torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64), 0)
+    t = k.clone().requires_grad_()
+    (found,) = torch.autograd.grad(lossref.torch.KLDivLoss(reduction="sum", log_target=True)(k, t), t)
+    np.testing.assert_allclose(found, k.exp(), rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_forward_mode_twice_is_refused():
+    x, y = torch.tensor([0.3, -1.0]), torch.tensor([1.0, 0.0])
+    with pytest.raises(NotImplementedError, match="forward-mode derivative of a forward-mode derivative"):
+        torch.func.jacfwd(torch.func.jacfwd(lambda q: lossref.torch.MSELoss()(q, y).sin()))(x)
+
+
+def test_nan_targets_and_denominators_come_out_in_every_way():
+    x, y = torch.tensor([0.3, -1.0], requires_grad=True), torch.tensor([np.nan, 0.0])
+    for f in (lossref.torch.L1Loss(reduction="sum"), lossref.torch.L1Loss(reduction="sum").by_terms):
+        assert torch.autograd.grad(f(x, y), x)[0].isnan().tolist() == [True, False]
+    assert np.isnan(lossref.MSELoss(denominator="positives").grad([3.0, 4.0], [np.nan, 1])).all()
+
+
+def test_weights_of_any_layout():
+    w = torch.complex(torch.zeros(3), -torch.tensor([1.0, 2.0, 3.0])).conj().imag
+    x, y = torch.tensor([0.3, -1.0, 2.0]), torch.tensor([1.0, 0.0, 1.0])
+    assert w.is_neg()
+    found = lossref.torch.MSELoss(weight=w)(x, y)
+    assert found.item() == pytest.approx(lossref.torch.MSELoss(weight=w.clone().resolve_neg())(x, y).item(), rel=1e-6)

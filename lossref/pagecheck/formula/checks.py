@@ -266,9 +266,9 @@ def _hides(definition: Definition, parameter: str, scope: Scope) -> str | None:
     """A defined symbol in the body through which the page's own symbol of the parameter's name comes in."""
     for name in sorted(free_names(definition.body, frozenset(definition.parameters))):
         symbol = scope.find(name)
-        if symbol is not None and symbol.definition is not None and symbol.definition is not definition:
-            if parameter in Needs(scope, [symbol.definition]).names:
-                return name
+        body = symbol.definition if symbol is not None else None
+        if body is not None and body is not definition and parameter in Needs(scope, [body]).names:
+            return name
     return None
 
 

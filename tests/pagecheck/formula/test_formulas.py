@@ -171,9 +171,9 @@ FALSE = {
     "strict and equal for equals": (r"$\frac{\beta+q}{2} > \sqrt{\beta q}$", ["`>` does not hold"]),
     "strict and equal at a corner": (r"$\sum_{i=1}^C t_i^2 < 1$", ["`<` does not hold"]),
     "strict and equal inside a condition": (r"当 $r>-1$ 时，$(1+r)^2 > 1+2r$", ["`>` does not hold"]),
-    "bound with its equality": (r"$q(1-q) \ge \frac14$，当且仅当 $q=\frac12$ 时取等号。", ["`≥` does not hold", "仅当"]),
+    "bound with its equality": (r"$q(1-q) \ge \frac14$，当且仅当 $q=\frac12$ 时取等号。", ["`≥` does", "仅当"]),
     "condition far behind": (r"一般 $|z| = z$，特别地当 $z>0$ 时更明显。", ["`=` does not hold"]),
-    "condition in brackets": (r"（当 $z>0$ 时 $|z| = z$）一般 $|z| = z$。", ["`=` does not hold"]),
+    "condition in brackets": (r"（当 $z>0$ 时 $|z| = z$）一般 $|z| = z$。", ["does not hold"]),
     "condition of another sentence": (r"当 $z>0$ 时 $|z| = z$. 总之 $|z| = z$.", ["`=` does not hold"]),
     "condition before another": (
         r"当 $q>\frac12$ 时 $|2q-1| = 2q-1$，而当 $r>0$ 时 $|r(2q-1)| = r(2q-1)$。", ["`=` does not hold"]),
@@ -304,7 +304,9 @@ REFUSED = {
     "near miss": (r"$z_{n} = z_m$", "unknown symbol `m`"),
     "twice defined": (r"定义 $f := z$，$f := q$。$f=f$", "second time"),
     "condition on a row of a chain": (
-        "\n\n$$\n\\begin{aligned}\n|z| &= z && \\text{当 } z>0 \\\\\n&= q\n\\end{aligned}\n$$", "for which of its rows"),
+        "\n\n$$\n\\begin{aligned}\n|z| &= z && \\text{当 } z>0 \\\\\n&= q\n\\end{aligned}\n$$",
+        "for which of its rows",
+    ),
     "parameter that is a symbol beside": (r"定义 $f := q^2$，$g(q) := f+q$。$g(2) = 6$", "take another letter"),
     "unused definition": (r"定义 $f := z$。$z=z$", "`f` is defined and never used"),
     "definition used to deny": (r"定义 $f := z$。$f \ne 2z$", "`f` is only said to be unequal"),
