@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch._functorch.pyfunctorch import TransformType, retrieve_all_functorch_interpreters
+from torch._functorch.pyfunctorch import retrieve_all_functorch_interpreters
 from torch.autograd import forward_ad
 
 from .. import ce
@@ -44,7 +44,7 @@ def _twice_forward() -> bool:
     if forward_ad._current_level > 0:
         return True
     at_work = retrieve_all_functorch_interpreters() if interpreters() is not None else []
-    return sum(i.key() == TransformType.Jvp for i in at_work) > 1
+    return sum(i.key() == torch._C._functorch.TransformType.Jvp for i in at_work) > 1
 
 
 class Loss(nn.Module):

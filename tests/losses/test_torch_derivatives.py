@@ -142,8 +142,8 @@ def test_the_tail_is_kept():
 
 
 def examples():
-    z, y = torch.tensor([[0.3, -1.0, 2.0], [1.0, 0.5, -2.0]], dtype=torch.float64), torch.tensor([[1.0, 0, 1], [0, 1, 0]])
-    y = y.double()
+    z = torch.tensor([[0.3, -1.0, 2.0], [1.0, 0.5, -2.0]], dtype=torch.float64)
+    y = torch.tensor([[1.0, 0, 1], [0, 1, 0]], dtype=torch.float64)
     p = z.softmax(1)
     return {
         "MSELoss": (z, y), "L1Loss": (z, y), "SmoothL1Loss": (z, y), "HuberLoss": (z, y), "BCEWithLogitsLoss": (z, y),
