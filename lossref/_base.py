@@ -163,6 +163,7 @@ class Elementwise(Loss):
 
     def _scale(self, x, y) -> tuple[float, float]:
         """What the sum of values, and what derivatives, are multiplied by: a mean over nothing pulls at nothing."""
+        validate.one_of("reduction", self.reduction, self.reductions)  # it may have been changed
         if self.reduction in ("none", "sum"):
             return 1.0, 1.0
         kind = "samples" if self.reduction == "batchmean" else self.denominator or self.mean_over

@@ -231,6 +231,7 @@ class Classes(Loss):
 
     def _scale(self, shape, y, hard, kept):
         """What the sum of values, and what gradients, are multiplied by."""
+        validate.one_of("reduction", self.reduction, self.reductions)  # it may have been changed
         if self.reduction != "mean":
             return 1.0, 1.0
         weight = self._class_weights(shape[1])

@@ -170,7 +170,7 @@ class RowTerm(torch.autograd.Function):
 
     @staticmethod
     def forward(x, y, a, how, i):
-        parts = how(TORCH, x, _target(y, a))
+        parts = how(TORCH, x, target_of(y, a))
         return parts.gradient() if i else parts.value().squeeze(-1)
 
     @staticmethod
@@ -191,7 +191,7 @@ class RowTerm(torch.autograd.Function):
         x, y, a = ctx.saved_tensors
         by_x, _, by_a, *_ = ctx.needs_input_grad
         if ctx.i:
-            parts = ctx.how(TORCH, x, _target(y, a))
+            parts = ctx.how(TORCH, x, target_of(y, a))
             return parts.turned(g) if by_x else None, None, parts.by_mass(g) if by_a else None, None, None
         g = g.unsqueeze(-1)
         return (
@@ -220,8 +220,8 @@ class ForwardRowTerm(RowTerm):
         how = ctx.how
         if ctx.i:  # symmetric in the changes of x, linear in a
             by_x, by_a = (
-                lambda: how(TORCH, x, _target(y, a)).turned(x_t),
-                lambda: how(TORCH, x, _target(y, a_t)).gradient(),
+                lambda: how(TORCH, x, target_of(y, a)).turned(x_t),
+                lambda: how(TORCH, x, target_of(y, a_t)).gradient(),
             )
         else:
             by_x, by_a = (
@@ -239,7 +239,7 @@ class Each(Distribution):
         return terms
 
 
-def _target(y, a):
+def target_of(y, a):
     return Distribution(TORCH, a) if y is None else Index(TORCH, y, a)
 
 

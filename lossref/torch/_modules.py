@@ -16,8 +16,8 @@ from .. import ce
 from .._classes import smooth
 from .._reduce import DENOMINATORS, denominator
 from .._validate import integer, one_of
-from ._autograd import ForwardRowTerm, ForwardTerm, Pass, RowTerm, Term
-from ._namespace import TORCH
+from ._autograd import ForwardRowTerm, ForwardTerm, Pass, RowTerm, Term, target_of
+from ._namespace import SMOOTH, TORCH
 
 PLAIN = (torch.Tensor, nn.Parameter)
 DTYPES = (torch.float16, torch.float32, torch.float64)
@@ -28,9 +28,15 @@ TARGETS = (
 interpreters = torch._C._functorch.peek_interpreter_stack  # of torch.func: None when none is at work
 
 
+@torch.compiler.assume_constant_result
+def func_at_work() -> bool:
+    """Whether torch.func is: for the compiler, which cannot trace the question."""
+    return interpreters() is not None
+
+
 def _plain() -> bool:
-    """Whether tensors hold numbers that may be looked at: neither traced by the compiler nor wrapped by torch.func."""
-    return not torch.compiler.is_compiling() and interpreters() is None
+    """Whether tensors hold numbers that may be looked at: not traced, not fake, not wrapped by torch.func."""
+    return not torch.compiler.is_compiling() and interpreters() is None and not torch._C._len_torch_dispatch_stack()
 
 
 def _in_memory(b) -> bool:
@@ -129,6 +135,7 @@ class Loss(nn.Module):
             and input.numel() > 0
             and not (input.is_neg() or target.is_neg())
             and interpreters() is None
+            and not torch._C._len_torch_dispatch_stack()
             and forward_ad._current_level < 0
             and not (input.dtype == torch.float16 and torch.is_autocast_enabled("cpu"))
             and all(map(_in_memory, self.weights().values()))
@@ -146,6 +153,7 @@ class Loss(nn.Module):
                 raise TypeError(f"{name} must be a tensor; got {type(tensor).__name__}")
             if tensor.layout is not torch.strided:
                 raise TypeError(f"{name} must be a dense tensor; got one with layout {tensor.layout}")
+        one_of("reduction", self.reduction, self.loss.reductions)
         if not torch.compiler.is_compiling() and _twice_forward():
             raise NotImplementedError(
                 "a forward-mode derivative of a forward-mode derivative is beyond torch.autograd.Function and would be "
@@ -284,8 +292,12 @@ class Classes(Loss):
             mass = a if weight is None else a * weight
             a = smooth(a, self.label_smoothing, weight)
         how = partial(_with_formula, self.loss.parts, partial(self.loss.formula, **self.arguments()))
-        term = RowTerm if torch.compiler.is_compiling() else ForwardRowTerm
-        value = term.apply(rows, y, a, how, 0)
+        if torch.compiler.is_compiling() and func_at_work():
+            # The compiler loses the second derivative of a Function inside of torch.func: it gets the formula itself.
+            value = how(SMOOTH, rows, target_of(y, a)).value().squeeze(-1)
+        else:
+            term = RowTerm if torch.compiler.is_compiling() else ForwardRowTerm
+            value = term.apply(rows, y, a, how, 0)
         if kept is not None:
             value = torch.where(kept, value, 0)
         if self.reduction == "none":

@@ -171,6 +171,36 @@ def test_a_residual_that_overflows_has_a_second_derivative(name, wanted):
     assert np.isnan(loss.hess([np.nan], [0.0])[0])
 
 
+def test_focal_hessian_of_logits_near_the_end_of_the_dtype():
+    assert lossref.SigmoidFocalLoss(reduction="sum").hess(f32([3e38, -3e38]), f32([0, 1])).tolist() == [0, 0]
+    assert lossref.SigmoidFocalLoss(gamma=50, reduction="sum").hess(f32([1e38]), f32([0])).tolist() == [0]
+
+
+@each_loss
+def test_a_reduction_that_is_changed_later_is_checked(name, kwargs, x, y):
+    loss, m = lossref.LOSSES[name](**kwargs), module(name, **kwargs)
+    loss.reduction = m.reduction = "avg"
+    for call in (lambda: loss(x, y), lambda: m(torch.tensor(x), torch.tensor(y)),
+                 lambda: m.by_terms(torch.tensor(x), torch.tensor(y))):  # fmt: skip
+        with pytest.raises(ValueError, match="reduction must be one of"):
+            call()
+
+
+@each_loss
+def test_tensors_without_numbers_are_not_looked_at(name, kwargs, x, y):
+    """And a trace by torch's dispatcher holds for other numbers."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    m = module(name, **kwargs)
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        assert m(fake.from_tensor(torch.tensor(x)), fake.from_tensor(torch.tensor(y))).shape == ()
+    if torch.tensor(y).is_floating_point():
+        traced = make_fx(m)(torch.tensor(x), torch.tensor(y))
+        again = torch.tensor(x / 2 if name != "DistillationLoss" else x * x), torch.tensor(y)
+        assert traced(*again).item() == pytest.approx(m(*again).item(), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("name", "kwargs", "wanted"),
     [

@@ -260,3 +260,34 @@ def test_weights_of_any_layout():
     assert w.is_neg()
     found = lossref.torch.MSELoss(weight=w)(x, y)
     assert found.item() == pytest.approx(lossref.torch.MSELoss(weight=w.clone().resolve_neg())(x, y).item(), rel=1e-6)
+
+
+# -- torch.func inside of the compiler -------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "SoftmaxFocalLoss", "DistillationLoss", "BCEWithLogitsLoss"])
+def test_compiled_derivatives_of_derivatives(name):
+    """Of a gradient's size, by torch.func and by autograd around it; at 0, where pieces of formulas meet, too."""
+    x, y = examples()[name]
+    x = torch.where(x == 0.5, 0, x)
+    m = getattr(lossref.torch, name)()
+
+    def penalty(q):
+        return m(q, y) + torch.func.grad(m)(q, y).square().sum()
+
+    torch._dynamo.reset()
+    compiled = torch.compile(penalty, fullgraph=True, backend="eager")
+    for f in (torch.func.grad(penalty), torch.compile(torch.func.grad(penalty), fullgraph=True, backend="eager")):
+        np.testing.assert_allclose(f(x), torch.func.jacrev(penalty)(x), rtol=1e-12, atol=1e-15)
+    q = x.clone().requires_grad_()
+    (found,) = torch.autograd.grad(compiled(q), q)
+    np.testing.assert_allclose(found, torch.func.grad(penalty)(x), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_compiled_for_any_size_with_weights():
+    m = lossref.torch.BCEWithLogitsLoss(weight=torch.tensor([1.0, 2.0, 3.0]), pos_weight=torch.tensor([2.0, 1.0, 1.0]))
+    x, y = torch.tensor([[0.3, -1.0, 2.0]] * 4), torch.tensor([[1.0, 0.0, 1.0]] * 4)
+    torch._dynamo.reset()
+    assert torch.compile(m, dynamic=True, backend="eager")(x, y).item() == pytest.approx(m(x, y).item(), rel=1e-6)
