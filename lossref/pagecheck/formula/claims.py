@@ -18,7 +18,7 @@ from . import slips
 from . import values as v
 from .domains import Between, Finite
 from .evaluate import Evaluator, Point, domain_of
-from .points import DRAWN, MIRROR, NEAR, SEED, SPECIAL, USUAL, Given, Needs, describe, free_names, points
+from .points import DRAWN, FAR, MIRROR, NEAR, SEED, SPECIAL, USUAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
     Call,
@@ -291,12 +291,17 @@ def _meetings(condition: Node, relations: tuple[str, ...]) -> list[tuple[Node, N
 
 def _case_conditions(link: Link) -> list[Node]:
     """What decides between cases; where something is differentiated, it need not have a value in between."""
-    nodes = [node for side in (link.left, link.right) for node in side.walk()]
-    if any(isinstance(n, (Derivative, Nabla)) or (isinstance(n, Call) and n.order) for n in nodes):
+    if _differentiates(link):
         return []
+    nodes = [node for side in (link.left, link.right) for node in side.walk()]
     found = [n.condition for n in nodes if isinstance(n, Indicator)]
     found += [condition for n in nodes if isinstance(n, Cases) for _, condition in n.branches]
     return [condition for condition in found if condition is not None]
+
+
+def _differentiates(link: Link) -> bool:
+    nodes = (node for side in (link.left, link.right) for node in side.walk())
+    return any(isinstance(n, (Derivative, Nabla)) or (isinstance(n, Call) and n.order) for n in nodes)
 
 
 def _is_defined(node: Node, scope: Scope) -> bool:
@@ -359,11 +364,16 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     differ = False
     ratios, gaps = [], []
     trials = [*_trials(link, conditions, scope), *_at_bounds(link, conditions, scope)]
+    cut = link.relation == "=" and _has_cases(link) and not _differentiates(link)  # what cuts off may do so far out
+    if cut:
+        trials += _trials(link, conditions, scope, FAR)
     if any(_doubtful(link, a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
         trials = [
             *_trials(link, conditions, scope, digits=v.MANY_DIGITS),
             *_at_bounds(link, conditions, scope, digits=v.MANY_DIGITS),
         ]
+        if cut:
+            trials += _trials(link, conditions, scope, FAR, v.MANY_DIGITS)
     for trial in trials:
         pairs = _pairs(trial, link)
         noise = trial.noise if relative == RELATIVE else relative

@@ -41,6 +41,11 @@ class Domain:
         """More of them: where the sides of a bound meet by chance too, and so do things that differ elsewhere."""
         return []
 
+    def far(self) -> list:
+        """Farther out, and closer to an end, than any draw: where what is cut off shows."""
+        points = [mp.mpf(x) for x in ("1e3", "-1e3", "1e-60", "-1e-60")]
+        return [x for x in points if self.contains(x)]
+
 
 @dataclass(frozen=True)
 class Reals(Domain):
@@ -121,6 +126,9 @@ class Finite(Domain):
     text: str
     items: tuple
 
+    def far(self):
+        return self.specials()
+
     def sample(self, rng, k):
         return mp.mpf(rng.choice(self.items))
 
@@ -137,6 +145,9 @@ class Simplex(Domain):
 
     text: str = "simplex"
     vector = True
+
+    def far(self):
+        return []
 
     def sample_vector(self, rng, k, length) -> Matrix:
         sharpness = (1.0, 1.0, 4.0, 0.3)[k % 4]
@@ -165,6 +176,9 @@ class Simplex(Domain):
 class OneHot(Domain):
     text: str = "onehot"
     vector = True
+
+    def far(self):
+        return []
 
     def sample_vector(self, rng, k, length) -> Matrix:
         hot = rng.randrange(length)

@@ -41,8 +41,8 @@ SEED = 1
 MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
-# Styles: at random, where bounds are attained, the same and where they are usually too, right beside that.
-DRAWN, SPECIAL, USUAL, NEAR = "drawn", "special", "usual", "near"
+# Styles: at random, where bounds are attained, the same and where they are usually too, right beside that, far out.
+DRAWN, SPECIAL, USUAL, NEAR, FAR = "drawn", "special", "usual", "near", "far"
 SPECIAL_POINTS = 80  # of one choice of sizes, fewer where there are fewer combinations
 NUDGE = mp.mpf(10) ** -5
 
@@ -319,6 +319,8 @@ def _draw(
         return int(name) if name.isdigit() else sizes[name]
 
     def specials(domain: Domain) -> list:
+        if style == FAR:
+            return domain.far()
         return domain.specials() if style == SPECIAL else domain.specials() + domain.usual()
 
     def chance(label: str) -> random.Random:

@@ -167,6 +167,8 @@ FALSE = {
         r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。",
         ["`=` does not hold", "at    z = 0"],
     ),
+    "clamp": (r"$\max(\log q,-100) = \log q$", ["`=` does not hold"]),
+    "clamp of a logit": (r"$\max(z-50,0) = 0$", ["`=` does not hold"]),
     "strict and equal at 1": (r"$(z-1)^2 > 0$", ["`>` does not hold", "z = 1"]),
     "strict and equal for equals": (r"$\frac{\beta+q}{2} > \sqrt{\beta q}$", ["`>` does not hold"]),
     "strict and equal at a corner": (r"$\sum_{i=1}^C t_i^2 < 1$", ["`<` does not hold"]),
