@@ -115,7 +115,7 @@ class Pass(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, target, module):
         # (the weights, so that changing them in place before backward is an error, as it is for torch's losses)
-        ctx.save_for_backward(input, target, *(b for b in module.weights().values() if b is not None))
+        ctx.save_for_backward(input, target, *[b for b in module.weights().values() if b is not None])
         ctx.module = module.as_it_is()
         loss, x, y = module.on_numpy(), input.detach().numpy(), target.numpy()
         if input.requires_grad:

@@ -94,7 +94,9 @@ class Loss(nn.Module):
     def as_it_is(self):
         """The module with the weights and arguments of now, for a backward that comes when they may be others."""
         now = object.__new__(type(self))
-        now.__dict__.update(vars(self), _buffers=dict(self._buffers), _parameters=dict(self._parameters))
+        kept = vars(self).copy()
+        kept["_buffers"], kept["_parameters"] = self._buffers.copy(), self._parameters.copy()
+        object.__setattr__(now, "__dict__", kept)
         return now
 
     def arguments(self) -> dict[str, Any]:

@@ -43,7 +43,8 @@ TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
 # Styles: at random, where bounds are attained, the same and where they are usually too, right beside that, far out.
 DRAWN, SPECIAL, USUAL, NEAR, FAR = "drawn", "special", "usual", "near", "far"
-SPECIAL_POINTS = 80  # of one choice of sizes, fewer where there are fewer combinations
+SPECIAL_POINTS = 60  # of one choice of sizes, fewer where there are fewer combinations
+FAR_POINTS = 16
 NUDGE = mp.mpf(10) ** -5
 
 
@@ -204,7 +205,9 @@ def points(
     tries = TRIES if given.tests and style == DRAWN else 1
     choices = _size_choices(scope, needs, given, beyond)
     # Several sizes share the points; each begins with another style of draw.
-    each = SPECIAL_POINTS if style != DRAWN else count if len(choices) == 1 else count // len(choices) + 1
+    each = count if len(choices) == 1 else count // len(choices) + 1
+    if style != DRAWN:
+        each = FAR_POINTS if style == FAR else SPECIAL_POINTS
     for first, sizes in enumerate(choices):
         for k in range(first, first + each):
             for attempt in range(tries):
