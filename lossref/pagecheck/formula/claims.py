@@ -364,7 +364,8 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     differ = False
     ratios, gaps = [], []
     trials = [*_trials(link, conditions, scope), *_at_bounds(link, conditions, scope)]
-    cut = link.relation == "=" and _has_cases(link) and not _differentiates(link)  # what cuts off may do so far out
+    # What cuts off may do so far out; what searches takes its time there.
+    cut = link.relation == "=" and _has_cases(link) and not _differentiates(link) and relative == RELATIVE
     if cut:
         trials += _trials(link, conditions, scope, FAR)
     if any(_doubtful(link, a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):

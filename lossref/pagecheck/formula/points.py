@@ -43,8 +43,8 @@ TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
 # Styles: at random, where bounds are attained, the same and where they are usually too, right beside that, far out.
 DRAWN, SPECIAL, USUAL, NEAR, FAR = "drawn", "special", "usual", "near", "far"
-SPECIAL_POINTS = 60  # of one choice of sizes, fewer where there are fewer combinations
-FAR_POINTS = 16
+SPECIAL_POINTS = 40  # of one choice of sizes, fewer where there are fewer combinations
+USUAL_POINTS, FAR_POINTS = 60, 16
 NUDGE = mp.mpf(10) ** -5
 
 
@@ -207,7 +207,7 @@ def points(
     # Several sizes share the points; each begins with another style of draw.
     each = count if len(choices) == 1 else count // len(choices) + 1
     if style != DRAWN:
-        each = FAR_POINTS if style == FAR else SPECIAL_POINTS
+        each = {SPECIAL: SPECIAL_POINTS, FAR: FAR_POINTS}.get(style, USUAL_POINTS)
     for first, sizes in enumerate(choices):
         for k in range(first, first + each):
             for attempt in range(tries):
