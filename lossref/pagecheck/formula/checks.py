@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import functools
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -100,7 +101,22 @@ def formula_checks(page: Page, prove: bool = False) -> list[Check]:
     _attach_conditions(page, formulas)
     known = _Known(formulas, page)
     checks = [check for formula in formulas for check in _checks(page, formula, scope, known, prove)]
-    return checks + _unused(page, formulas, scope)
+    return checks + _told_in_words(page) + _unused(page, formulas, scope)
+
+
+_RELATION_IN_WORDS = re.compile(r"[\s*_]*(?:[恒就也总]|正好|恰好)?(?:不?(?:等于|大于|小于)|就是)[\s*_]*")
+
+
+def _told_in_words(page: Page) -> list[Check]:
+    """Two formulas with a relation in words between them claim something that nothing checks."""
+    made = []
+    for left, right in itertools.pairwise(page.maths):
+        between = re.sub("<!--.*?-->", "", page.text[left.outer_end : right.outer_start], flags=re.DOTALL)
+        if left.sentence == right.sentence and _RELATION_IN_WORDS.fullmatch(between):
+            said = f"{between.strip(' *_')} between two formulas is checked by nothing"
+            error = FormulaError(said, 0, len(left.tex), "write the relation into the formula: $a = b$")
+            made.append(_check(page, left, lambda error=error: _raise(error)))
+    return made
 
 
 def page_scope(page: Page) -> Scope:

@@ -167,6 +167,7 @@ FALSE = {
         r"当 $z \ge 0$ 时，$\operatorname{sign}(z) = 1$。",
         ["`=` does not hold", "at    z = 0"],
     ),
+    "relation in words": (r"$q$ 就等于 $z$，$q+z = z+q$。", ["checked by nothing"]),
     "clamp": (r"$\max(\log q,-100) = \log q$", ["`=` does not hold"]),
     "clamp of a logit": (r"$\max(z-50,0) = 0$", ["`=` does not hold"]),
     "strict and equal at 1": (r"$(z-1)^2 > 0$", ["`>` does not hold", "z = 1"]),
