@@ -432,7 +432,7 @@ def _compare(page: Page, session: Session, segment: Segment, expression: ast.Exp
             + (f": give {_as_written(page, first)} a claim of its own, directly behind it" if first else ""),
         )
     for position, (number, item) in enumerate(zip(numbers, values, strict=True)):
-        problem = _differs(number, item)
+        problem = _differs(number, item) or _misdirected(page, number, item)
         if problem:
             raise page.error(
                 number.start, f"written: {_as_written(page, number)}\n  {problem}, by <!--= {claim.value} -->"
@@ -441,6 +441,27 @@ def _compare(page: Page, session: Session, segment: Segment, expression: ast.Exp
         _refuse_hidden_constant(page, session, claim, expression, number, position)
     _refuse_idle(page, session, claim, expression)
     return "计算"
+
+
+_DIRECTIONS = (
+    (re.compile(r"(?:(?<!不)超过|不止)[\s*_`$]*$"), "above", lambda value, said: value > said),
+    (re.compile(r"(?:不到|不足)[\s*_`$]*$"), "below", lambda value, said: value < said),
+    (re.compile(r"至少[\s*_`$]*$"), "at least", lambda value, said: value >= said),
+    (re.compile(r"(?:至多|不超过)[\s*_`$]*$"), "at most", lambda value, said: value <= said),
+)
+
+
+def _misdirected(page: Page, number: Number, value: object) -> str | None:
+    """Why 超过 90% is not said of 0.8997, although that rounds to 90%."""
+    if number.value is None or isinstance(value, str):
+        return None
+    lead = page.uncommented[max(0, number.start - 12) : number.start]
+    if re.match(r"[\s*_`$]*(?:时|的时候|才|就)", page.uncommented[number.end : number.end + 200]):
+        return None  # a threshold: it may be rounded either way
+    for words, direction, holds in _DIRECTIONS:
+        if words.search(lead) and not holds(Fraction(value), number.value):
+            return f"the value is {show(value)}, which is not {direction} that"
+    return None
 
 
 def _differs(number: Number, value: object) -> str | None:

@@ -64,6 +64,7 @@ RIGHT = {
     "input that code says again": "取 3<!--:= k -->\n\n```python\nk = 3\nprint(k + 1)\n#> 4\n```",
     "input beside another of its name": "取 3<!--:= k -->\n\n```python\nprint([k + j for j in x][0])\n#> 3.25\n```",
     "range over claims": "0.25<!--= x[0] -->–0.5<!--= x[1] -->",
+    "directions": "超过 0.24<!--= x[0] - 0.009 + 0.0001 -->、不到 0.3<!--= x[0] + 0.049 -->、至少 0.25<!--= x[0] -->、不超过 0.25<!--= x[0] -->",
     "small constants": "2<!--= len(x) - 1 -->、1.00<!--= round(x[2] - x[0], 2) -->",
 }
 
@@ -107,6 +108,9 @@ WRONG = {
     "sign of another kind": ("值 –0.25<!--= x[0] -->", "– before 0.25 is not read"),
     "sign before markup": ("值 -**0.25**<!--= x[0] -->", "- before 0.25 is not read"),
     "sign in words": ("值负 0.25<!--= x[0] -->", "负 before 0.25 is not read"),
+    "direction up": ("超过 0.3<!--= x[0] + 0.04 -->", "is not above that"),
+    "direction down": ("不到 0.2<!--= x[0] - 0.04 -->", "is not below that"),
+    "direction at least": ("至少 0.3<!--= x[0] + 0.04 -->", "is not at least that"),
     "literal": ("0.25<!--= 0.25 -->", "uses nothing of the page"),
     "literal through builtins": ("3<!--= len('abc') -->", "uses nothing of the page"),
     "literal folded": ("7<!--= 3 + 4 + 0 * n -->", "contains 7 itself"),
