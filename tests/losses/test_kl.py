@@ -27,3 +27,8 @@ def test_the_logarithm_of_a_target_is_not_above_nought():
     with pytest.raises(ValueError):
         lossref.KLDivLoss(log_target=True)([-1.0], [0.5])
     lossref.KLDivLoss(log_target=True)([-1.0], [0.0])
+
+
+def test_log_target_where_the_model_rules_out_what_happens():
+    loss = lossref.KLDivLoss(reduction="none", log_target=True)
+    assert loss([-np.inf, -np.inf, -1.0], [-0.5, -np.inf, -np.inf]).tolist() == [np.inf, 0, 0]
