@@ -417,18 +417,11 @@ def first_touch(node: ast.AST, name: str) -> str:
         if name in inner or name in stored_names(node):  # another one of that name
             return ""
     # A value is there before it gets its name.
-    late = ("targets", "target", "optional_vars")
-    fields = sorted(ast.iter_fields(node), key=lambda field: field[0] in late and not isinstance(node, _LOOPS))
-    if isinstance(node, _LOOPS):
-        fields = sorted(fields, key=lambda field: field[0] != "iter")
-    for _, value in fields:
+    for _, value in sorted(ast.iter_fields(node), key=lambda field: field[0] not in ("value", "iter")):
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST) and (touch := first_touch(child, name)):
                 return touch
     return ""
-
-
-_LOOPS = (ast.For, ast.AsyncFor, ast.comprehension)
 
 
 def constants(tree: ast.AST) -> list[ast.Constant]:

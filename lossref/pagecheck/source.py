@@ -261,7 +261,7 @@ class Page:
 
     def visible(self, *kinds: int) -> str:
         """The text with every character of another kind made a space (line ends are kept)."""
-        clean = "".join(self._clean)
+        clean = self.uncommented
         parts = []
         for run in _RUN.finditer(self.kinds):
             part = clean[run.start() : run.end()]

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from cases import CASES
+from cases import FIRST
 
 import lossref
 import lossref.torch
@@ -15,7 +15,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 
 INF = float("inf")
 MAX32 = float(np.finfo(np.float32).max)
-FIRST = list({case.loss: case for case in reversed(CASES)}.values())  # one case for each loss over elements
 CLASSES = {
     "CrossEntropyLoss": {}, "SoftmaxFocalLoss": {"gamma": 0.5}, "NLLLoss": {}, "DistillationLoss": {"temperature": 2.0},
 }  # fmt: skip

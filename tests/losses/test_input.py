@@ -4,11 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from cases import CASES
+from cases import FIRST
 
 import lossref
 
-FIRST = list({case.loss: case for case in reversed(CASES)}.values())  # one case for each loss
 each_loss = pytest.mark.parametrize("case", FIRST, ids=lambda c: c.loss)
 METHODS = ["__call__", "grad", "hess", "value_and_grad"]
 

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from cases import CASES
+from cases import CASES, FIRST
 from mpmath import diff, log, mp, mpf
 
 import lossref
 import lossref.torch
 
 SMOOTH = {c.id: c for c in CASES if c.loss in ("BCEWithLogitsLoss", "SigmoidFocalLoss", "BCELoss", "MSELoss")}
-FIRST = list({case.loss: case for case in reversed(CASES)}.values())
 BY_CLASSES = {
     "CrossEntropyLoss": {},
     "SoftmaxFocalLoss": {"gamma": 2.0},

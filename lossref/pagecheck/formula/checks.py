@@ -111,9 +111,9 @@ def _told_in_words(page: Page) -> list[Check]:
     """Two formulas with a relation in words between them claim something that nothing checks."""
     made = []
     for left, right in itertools.pairwise(page.maths):
-        between = re.sub("<!--.*?-->", "", page.text[left.outer_end : right.outer_start], flags=re.DOTALL)
+        between = page.uncommented[left.outer_end : right.outer_start]
         if left.sentence == right.sentence and _RELATION_IN_WORDS.fullmatch(between):
-            said = f"{between.strip(' *_')} between two formulas is checked by nothing"
+            said = f"{between.strip().strip('* _')} between two formulas is checked by nothing"
             error = FormulaError(said, 0, len(left.tex), "write the relation into the formula: $a = b$")
             made.append(_check(page, left, lambda error=error: _raise(error)))
     return made
@@ -316,8 +316,7 @@ def _attach_conditions(page: Page, formulas: list[_Formula]) -> None:
                 served = served or (bool(given) and member in claimants)
         if given and claimants and not any(m.conditions for m in claimants):
             first = next(m for m in members if m.condition is not None)
-            between = page.text[claimants[-1].math.outer_end : first.math.outer_start]
-            if _RIGHT_BEHIND.fullmatch(re.sub("<!--.*?-->", "", between, flags=re.DOTALL)):
+            if _RIGHT_BEHIND.fullmatch(page.uncommented[claimants[-1].math.outer_end : first.math.outer_start]):
                 for member in claimants:
                     member.conditions = list(given)
 

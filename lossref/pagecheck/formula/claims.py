@@ -363,18 +363,16 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     failure: Trial | None = None
     differ = False
     ratios, gaps = [], []
-    trials = [*_trials(link, conditions, scope), *_at_bounds(link, conditions, scope)]
     # What cuts off may do so far out; what searches takes its time there.
-    cut = link.relation == "=" and _has_cases(link) and not _differentiates(link) and relative == RELATIVE
-    if cut:
-        trials += _trials(link, conditions, scope, FAR)
+    cuts = link.relation == "=" and _has_cases(link) and not _differentiates(link) and relative == RELATIVE
+
+    def tried(digits: int = v.DIGITS) -> list[Trial]:
+        found = [*_trials(link, conditions, scope, digits=digits), *_at_bounds(link, conditions, scope, digits)]
+        return found + _trials(link, conditions, scope, FAR, digits) if cuts else found
+
+    trials = tried()
     if any(_doubtful(link, a, b, relative, trial) for trial in trials for a, b in _pairs(trial, link)):
-        trials = [
-            *_trials(link, conditions, scope, digits=v.MANY_DIGITS),
-            *_at_bounds(link, conditions, scope, digits=v.MANY_DIGITS),
-        ]
-        if cut:
-            trials += _trials(link, conditions, scope, FAR, v.MANY_DIGITS)
+        trials = tried(v.MANY_DIGITS)
     for trial in trials:
         pairs = _pairs(trial, link)
         noise = trial.noise if relative == RELATIVE else relative

@@ -41,6 +41,10 @@ class Domain:
         """More of them: where the sides of a bound meet by chance too, and so do things that differ elsewhere."""
         return []
 
+    def usual_vectors(self, length: int) -> list:
+        """The same for a domain of vectors."""
+        return []
+
     def far(self) -> list:
         """Farther out, and closer to an end, than any draw: where what is cut off shows."""
         points = [mp.mpf(x) for x in ("1e3", "-1e3", "1e-60", "-1e-60")]
@@ -146,9 +150,6 @@ class Simplex(Domain):
     text: str = "simplex"
     vector = True
 
-    def far(self):
-        return []
-
     def sample_vector(self, rng, k, length) -> Matrix:
         sharpness = (1.0, 1.0, 4.0, 0.3)[k % 4]
         weights = [mp.mpf(rng.expovariate(1.0) + 1e-3) ** sharpness for _ in range(length)]
@@ -177,9 +178,6 @@ class OneHot(Domain):
     text: str = "onehot"
     vector = True
 
-    def far(self):
-        return []
-
     def sample_vector(self, rng, k, length) -> Matrix:
         hot = rng.randrange(length)
         return column(mp.mpf(i == hot) for i in range(length))
@@ -194,9 +192,6 @@ class OneHot(Domain):
 
     def special_vectors(self, length) -> list[Matrix]:
         return [column(mp.mpf(i == hot) for i in range(length)) for hot in range(length)]
-
-    def usual_vectors(self, length) -> list[Matrix]:
-        return []
 
     def nudged(self, vector: Matrix, rng) -> Matrix:
         return vector
