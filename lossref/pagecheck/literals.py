@@ -34,7 +34,7 @@ NUMBER = re.compile(
     )(?![A-Za-z0-9])(?!_[A-Za-z0-9])""",
     re.X,
 )
-APPROXIMATELY = re.compile(r"(?:(?<![节契公合条制])约为?|(?<![最附])近|≈|(?<!\d)~|差不多|大概)[\s*_`$]*$")
+APPROXIMATELY = re.compile(r"(?:(?<![节契公合条制预签])约为?|(?<![最附邻远])近|≈|(?<!\d)~|差不多|大概)[\s*_`$]*$")
 _APPROX_AFTER = re.compile(r"[\s*_`$]*(?:左右|上下)")
 _UNITS = {"%": "0.01", "％": "0.01", "‰": "0.001", "万": "1e4", "亿": "1e8"}
 
@@ -129,15 +129,17 @@ def _digits(words: str) -> str:
 
 def _whole(words: str) -> int:
     total = section = digit = 0
+    place = 1  # of a last digit that names none: 两百五 is 250, 两百零五 is 205
     for c in words:
         if c in _DIGITS:
             digit = _DIGITS[c]
+            place = place if digit else 1
         elif c in _TENS:
-            section, digit = section + (digit or 1) * _TENS[c], 0
+            section, digit, place = section + (digit or 1) * _TENS[c], 0, _TENS[c] // 10
         else:
             big = 10**4 if c == "万" else 10**8
-            total, section, digit = (total + section + digit or 1) * big, 0, 0
-    return total + section + digit
+            total, section, digit, place = (total + section + digit or 1) * big, 0, 0, big // 10
+    return total + section + digit * place
 
 
 def _number(match: re.Match, start: int, end: int, text: str, signed: str, approx: bool) -> Number:

@@ -42,6 +42,7 @@ from lossref.pagecheck.snippets import (
     page_code,
     stored_names,
     touches_checker,
+    written_numbers,
 )
 from lossref.pagecheck.source import (
     ATTR,
@@ -285,16 +286,23 @@ def _blank_executed(page: Page, text: str, words: str) -> str:
 
 
 def _stands_in(said: str, code: str) -> bool:
-    """Whether code contains a piece that does not begin or end inside a word or number of it."""
+    """Whether code contains a piece that does not begin or end inside a word, a number or a computation of it."""
     at = code.find(said)
     while at >= 0:
-        before, after = code[at - 1 : at] if at else "", code[at + len(said) :][:2]
+        before, after = code[:at][-2:], code[at + len(said) :][:4]
         # `squeeze(1)` may be a method
-        begins = not re.match(r"\w", before) and (before != "." or not said[0].isdigit())
-        if begins and not re.match(r"[\w.]|\s\d", after):
+        begins = not re.search(r"\w$", before) and (before[-1:] != "." or not said[0].isdigit())
+        if begins and not re.match(r"[\w.]|\s\d", after) and not (
+            re.search(r"\d", said) and (_GOES_ON.match(after) or _WENT_BEFORE.search(before))
+        ):
             return True
         at = code.find(said, at + 1)
     return False
+
+
+# `lr=0.5` says nothing of `lr=0.5 * scale`, nor `x + 1` of `2 * x + 1`.
+_GOES_ON = re.compile(r"\s?(?:[-+*/%@&|^]|[<>]=?|[=!]=|(?:if|and|or)\b)")
+_WENT_BEFORE = re.compile(r"[-+*/%@&|^~] ?$")
 
 
 def _blank_numbers(text: str) -> str:
@@ -537,15 +545,26 @@ def _refuse_hidden_constant(
     page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
 ) -> None:
     """A constant of hidden code that comes out as it is, is the number written twice, where the reader sees one."""
+    part = session.behind(expression, claim.start)
+    if number.value is None and any(
+        isinstance(node, ast.Constant) and node.value == number.text
+        for step, unseen in part if unseen for node in ast.walk(step)
+    ):
+        raise page.error(
+            claim.value_start,
+            f"<!--= {claim.value} --> is the text {number.text!r} of hidden code, so it only repeats it: ask the "
+            "module for its __version__, or cite a record of docs/data/quoted.yml",
+        )
     if not any(_says(number, value) for value in session.hidden_constants()):
         return
-    part = session.behind(expression, claim.start)
-    written = [(node, unseen) for step, unseen in part if isinstance(step, ast.AST) for node in constants(step)]
-    for node in [node for node, unseen in written if unseen and _says(number, abs(node.value))]:
-        others = {id(other): other.value + 1 for other, _ in written if other is not node}
+    written = [(node, value) for step, unseen in part if unseen for node, value in written_numbers(step)]
+    leaves = [node for step, _ in part if isinstance(step, ast.AST) for node in constants(step)]
+    for node, original in [(node, value) for node, value in written if _says(number, abs(value))]:
+        inside = {id(inner) for inner in ast.walk(node)}
+        others = {id(leaf): leaf.value + 1 for leaf in leaves if id(leaf) not in inside}
         results = [
             session.again(part, expression, changes)
-            for changes in ({}, {id(node): node.value + 1}, others)
+            for changes in ({}, {id(node): original + 1}, others)
         ]
         values = [list(_flat(r))[position] if isinstance(r, list) else r for r in results]
         if not all(isinstance(value, (int, float)) for value in values):
@@ -554,7 +573,7 @@ def _refuse_hidden_constant(
         if as_is == apart and abs(changed - as_is - 1) < 1e-9 * changed:
             raise page.error(
                 claim.value_start,
-                f"<!--= {claim.value} --> is the constant {node.value!r} of hidden code, so it only repeats the "
+                f"<!--= {claim.value} --> is the constant {ast.unparse(node)} of hidden code, so it only repeats the "
                 "number: bind the number itself, <!--:= name -->, or compute it",
             )
 
@@ -566,35 +585,12 @@ def _says(number: Number, size: float) -> bool:
     return disagreement(replace(number, value=abs(number.value)), size) is None
 
 
-# What a computation that names nothing of the page may be made of.
-_FOLDED = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context)
-_FOLDS = {"int", "float", "len", "ord", "abs", "round", "sum", "pow"}
-
-
-def _folded(part: ast.AST) -> float | None:
-    """The number that a part of an expression is by itself: 7, 3 + 4, int("07")."""
-    for node in ast.walk(part):
-        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        if not (isinstance(node, _FOLDED) or called or (isinstance(node, ast.Name) and node.id in _FOLDS)):
-            return None
-        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Pow, ast.LShift)) and part is not node:
-            return None
-    try:
-        value = eval(compile(ast.fix_missing_locations(ast.Expression(part)), "<claim>", "eval"), {})
-    except Exception:
-        return None
-    return value if type(value) in (int, float) else None
-
-
 def _refuse_carried(
     page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
 ) -> None:
     """Refuse an expression that hands on a constant: change the constant, and the value follows."""
-    for node in ast.walk(expression.body):
-        if not isinstance(node, (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Call)):
-            continue
-        original = _folded(node)
-        if original is None or not _says(number, abs(original)):
+    for node, original in written_numbers(expression.body):
+        if not _says(number, abs(original)):
             continue
         try:
             swapped = {id(node): ast.copy_location(ast.Constant(original + 1), node)}

@@ -202,7 +202,7 @@ class Session:
                 key = ("constants", step)
                 if key not in self.memo:
                     trees = [unit.tree for unit in self.units(index)]
-                    self.memo[key] = {abs(node.value) for tree in trees for node in constants(tree)}
+                    self.memo[key] = {abs(value) for tree in trees for _, value in written_numbers(tree)}
                 found |= self.memo[key]
         return found
 
@@ -427,6 +427,32 @@ def first_touch(node: ast.AST, name: str) -> str:
 def constants(tree: ast.AST) -> list[ast.Constant]:
     """The numbers that are written in a tree."""
     return [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)]
+
+
+def written_numbers(tree: ast.AST) -> list[tuple[ast.AST, float]]:
+    """Each part of a tree that is a number by itself, wrapped up as it may be: 7, 93 / 100, float("0.93")."""
+    parts = (n for n in ast.walk(tree) if isinstance(n, (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Call)))
+    return [(part, value) for part in parts if (value := folded(part)) is not None]
+
+
+# What a computation that names nothing of the page may be made of.
+_FOLDED = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context)
+_FOLDS = {"int", "float", "len", "ord", "abs", "round", "sum", "pow"}
+
+
+def folded(part: ast.AST) -> float | None:
+    """The number that a part of an expression is by itself."""
+    for node in ast.walk(part):
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if not (isinstance(node, _FOLDED) or called or (isinstance(node, ast.Name) and node.id in _FOLDS)):
+            return None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Pow, ast.LShift)) and part is not node:
+            return None
+    try:
+        value = eval(compile(ast.fix_missing_locations(ast.Expression(part)), "<claim>", "eval"), {})
+    except Exception:
+        return None
+    return value if type(value) in (int, float) else None
 
 
 def given_names(statement: ast.stmt) -> set[str]:

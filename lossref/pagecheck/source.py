@@ -690,6 +690,9 @@ class Page:
             if what == "rawname":
                 what = "raw"
             start = base + match.start()
+            if what in ("attr", "reference", "footnote") and not self._is_markup(match, text, kind):
+                position = match.start() + 1  # shown as it stands
+                continue
             if what == "tex":
                 raise self.error(
                     start,
@@ -720,9 +723,31 @@ class Page:
                 self._mark(start, base + position, ATTR)
             else:
                 self._mark(start, base + position, MARK)
-        definition = re.match(r"\s*\[[^\]\n^]+\]:\s*\S+", text)
+        definition = re.match(r"""\s*\[[^\]\n^]+\]:\s*\S+(?=[ \t]*(?:\Z|\n|["'(]))""", text)
         if definition:
             self._mark(base, base + definition.end(), LINK)
+
+    def _is_markup(self, match: re.Match, text: str, kind: str) -> bool:
+        """Whether a renderer takes `[a][0.9]`, `[^2]`, `{x=0.5}` for markup; if not, it shows them."""
+        said, lead, rest = match[0].lower(), text[: match.start()], text[match.end() :]
+        if match.lastgroup == "footnote":
+            return said.endswith(":") or said in self._labels
+        if match.lastgroup == "reference":
+            named = re.search(r"\[[^\[\]]*\]$", lead)
+            return (said if said != "[]" else named and named[0].lower()) in self._labels
+        if lead and not lead[-1].isspace():
+            return True  # right behind what it describes
+        if kind == "heading":
+            return not rest.strip()
+        if kind == "row":
+            return bool(re.match(r"[ \t]*(?:\||$)", rest))
+        return not rest.strip() and bool(re.search(r"(?:^|\n)[ \t]*$", lead))
+
+    @cached_property
+    def _labels(self) -> set[str]:
+        """What links and notes may refer to."""
+        lines = re.finditer(r"^[> \t]*(\[[^\[\]\n]+\]):", self.text, re.M)
+        return {line[1].lower() for line in lines}
 
     def _read_prose(self, text: str) -> None:
         """Where sentences end, and with them conditions; one in brackets ends with these."""

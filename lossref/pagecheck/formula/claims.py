@@ -364,10 +364,14 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     differ = False
     ratios, gaps = [], []
     # What cuts off may do so far out; what searches takes its time there.
+    # A domain's closed end and the middle of it are points like all others; a derivative need not exist there.
+    ends = link.relation == "=" and not _differentiates(link) and relative == RELATIVE
     cuts = link.relation == "=" and _has_cases(link) and not _differentiates(link) and relative == RELATIVE
 
     def tried(digits: int = v.DIGITS) -> list[Trial]:
         found = [*_trials(link, conditions, scope, digits=digits), *_at_bounds(link, conditions, scope, digits)]
+        if ends:
+            found += _trials(link, conditions, scope, SPECIAL, digits)
         return found + _trials(link, conditions, scope, FAR, digits) if cuts else found
 
     trials = tried()

@@ -8,7 +8,7 @@ rule as a reader applies it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -567,8 +567,9 @@ class Evaluator:
             raise FormulaError("the domain must be an interval with numbers as ends", *node.domain.span)
         sign = -1 if node.op.endswith("max") else 1
         function = self.along(node.variable, node.body, env)
-        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), domain, self.precision)
-        return where if node.op.startswith("arg") else function(where)
+        place = node.op.startswith("arg")
+        where = extremum(lambda x: v.mul(mp.mpf(sign), function(x)), domain, self.precision, alone=place)
+        return where if place else function(where)
 
     def _Integral(self, node: Integral, env):
         function = self.along(node.variable, node.body, env)
@@ -588,10 +589,12 @@ class Evaluator:
         args = [self.eval(p, env) for p in node.parameters]
         if node.law == "Bernoulli":
             weights = [v.sub(ONE, args[0]), args[0]]
+            self.probabilities(weights)
             return self.sum(v.mul(w, function(mp.mpf(x))) for x, w in enumerate(weights))
         if node.law == "Categorical":
             if not isinstance(args[0], Matrix):
                 raise v.WrongShape("Categorical(p) wants a vector of probabilities")
+            self.probabilities(args[0].entries())
             return self.sum(v.mul(w, function(mp.mpf(k))) for k, w in enumerate(args[0].entries(), 1))
         centre, spread = (self.number(p, env) for p in node.parameters)
         if spread <= 0:
@@ -601,6 +604,15 @@ class Evaluator:
         return self.integrate(
             lambda t: v.real(function(centre + spread * t)) * mp.exp(-abs(t)) / 2, [-mp.inf, 0, mp.inf]
         )
+
+    @staticmethod
+    def probabilities(weights: Iterable) -> None:
+        values = [v.real(w) for w in weights]
+        wrong = next((p for p in values if not 0 <= p <= 1), None)
+        if wrong is not None:
+            raise Undefined(f"a probability of {v.show(wrong)}")
+        if abs(mp.fsum(values) - 1) > mp.mpf(10) ** -12:
+            raise Undefined(f"probabilities whose sum is {v.show(mp.fsum(values))}")
 
     def gaussian(self, function: Callable):
         """The mean over the standard normal distribution.

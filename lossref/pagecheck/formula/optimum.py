@@ -17,11 +17,16 @@ _SCAN = 64
 _STEPS = 400
 ENDS = "is it \\min or \\max? name the set to look in, as in _{p\\in(0,1)}"
 DIGITS = 45  # of the place found
+SAME = mp.mpf(10) ** -25  # two places as good
 
 
-def extremum(function: Callable, domain: Domain, precision: Callable = v.precision):
+def extremum(function: Callable, domain: Domain, precision: Callable = v.precision, alone: bool = False):
+    """The place; with ``alone`` it is asked for itself, and there must not be another as good."""
     if isinstance(domain, Finite):
-        return min((mp.mpf(x) for x in domain.items), key=lambda x: v.real(function(x)))
+        found = sorted((v.real(function(mp.mpf(x))), mp.mpf(x)) for x in domain.items)
+        if alone and len(found) > 1 and found[0][0] == found[1][0]:
+            raise _not_alone(found[0][1], found[1][1])
+        return found[0][1]
     place = _chart(domain)
     steps = [mp.mpf(2 * k - _SCAN) / _SCAN for k in range(1, _SCAN)]
     with precision(20):
@@ -29,16 +34,38 @@ def extremum(function: Callable, domain: Domain, precision: Callable = v.precisi
     best = min(range(len(steps)), key=heights.__getitem__)
     if best in (0, len(steps) - 1):
         raise Undefined("the optimum lies at the end of the domain, not inside it", ENDS)
-    low, high = place(steps[best - 1]), place(steps[best + 1])
 
     def slope(x):
         tag = v.new_tag()
         return v.real(v.part(function(v.seed(x, tag)), tag))
 
-    if not (slope(low) < 0 < slope(high)):
-        raise Undefined("the optimum is not unique or not inside the domain", ENDS)
-    with precision(DIGITS):
-        return _root(slope, low, high)
+    found = []
+    for i in range(1, len(steps) - 1):
+        if i != best and not heights[i - 1] > heights[i] < heights[i + 1]:
+            continue
+        low, high = place(steps[i - 1]), place(steps[i + 1])
+        if slope(low) < 0 < slope(high):
+            with precision(DIGITS):
+                at = _root(slope, low, high)
+                found.append((v.real(function(at)), at))
+        elif i == best:
+            raise Undefined("the optimum is not unique or not inside the domain", ENDS)
+    found.sort()
+    value, at = found[0]
+    if alone:
+        for other, there in found[1:2]:
+            if abs(other - value) <= SAME * max(1, abs(value)):
+                raise _not_alone(at, there)
+        beside = SAME * max(1, abs(at))
+        if slope(at - beside) == slope(at + beside) == 0:
+            raise _not_alone(at, at + beside)
+    return at
+
+
+def _not_alone(at, there) -> Undefined:
+    apart = abs(at - there) > SAME * max(1, abs(at))
+    where = f"{v.show(at)} and {v.show(there)}" if apart else f"all around {v.show(at)}"
+    return Undefined(f"the optimum is not unique: {where} are equally good", "restrict the set that is looked in")
 
 
 def _root(function: Callable, a, b):

@@ -112,6 +112,7 @@ $\sum_i s_iv_i^2-(s^\top v)^2 \le \frac12\lVert v\rVert^2$。""",
     + r"$\lim_{\beta\to 0}\beta\log(1+e^{z/\beta}) = \max(z, 0)$",
     "limits near what is too large": r"$\lim_{z\to\infty}\left(1+\frac1z\right)^z = \mathrm e$，"
     + r"$\lim_{\beta\to\infty}\frac1\beta\log\sum_i e^{\beta v_i} = \max_i v_i$",
+    "least in two places": r"$\min_{z} (z^2-1)^2 = 0$，$\min_{z} (|z-1|+|z-1.1|) = 0.1$",
     "tight within a condition": r"当 $0 < z < 1$ 时，$z^2 < z$；当 $r \in [2, \infty)$ 时，$r^2 \ge 2r$。",
     "case by case": r"$\mathbf 1[z > 0] = \max(\operatorname{sign}(z), 0)$",
     "mention of what is set apart": "## 一\n\n定义 $f := 1-q$。\n\n$$\n2-q = 1+f\n$$\n\n## 二\n\n说到 $1-q$ 与 $2-q$。",
@@ -197,6 +198,15 @@ FALSE = {
     "sum over nothing": (r"$\sum_{i=8}^C v_i = 0$", ["`i` runs from 8 to 2, over nothing"]),
     "product with zero in a bound": (r"$\frac02z^2 \le r^2$", ["a product with 0"]),
     "spread below zero": (r"$\mathbb E_{x\sim\operatorname{Normal}(0,z)}[x] = 0$", ["a spread of -", "second"]),
+    "probability beyond one": (
+        r"$\mathbb E_{x\sim\operatorname{Bernoulli}(1+\beta)}[x] = 1+\beta$", ["a probability of -"]),
+    "probabilities of another sum": (
+        r"$\mathbb E_{x\sim\operatorname{Categorical}(\frac12t)}[1] = \frac12$", ["probabilities whose sum is 0.5"]),
+    "equal but at zero": (r"$\operatorname{sign}(z)^2 = 1$", ["`=` does not hold", "at    z = 0"]),
+    "equal but at a closed end": (r"$\operatorname{sign}(y_n) = 1$", ["`=` does not hold", "y_n = (0)"]),
+    "two places as good": (r"$\arg\min_{z} (z^2-1)^2 = 1$", ["not unique: -1 and 1 are"]),
+    "a flat bottom": (r"$\arg\min_{z} (|z-1|+|z-1.1|) = 1.05$", ["not unique: all around"]),
+    "two members as good": (r"$\arg\min_{y} (y-\frac12)^2 = 0$", ["not unique: 0 and 1"]),
     "prime at a vector": (r"定义 $g(x) := x^2$。$g'(v) = 2z$", ["not by a vector"]),
     "product with zero": (r"$0\cdot z = 0$", ["a product with 0"]),
     "repeated definition": (r"定义 $f := 17z$。$f = 17z$", ["only repeats the definition"]),
