@@ -112,7 +112,10 @@ def number(name: str, value, low: float, high: float = np.inf, *, above=False, f
     """A real number in [low, high], or in (low, high] where ``above`` is asked for."""
     if isinstance(value, (bool, np.bool)) or not isinstance(value, (numbers.Real, np.floating, np.integer)):
         raise TypeError(f"{name} must be a real number; got {value!r}")
-    x = float(value)
+    try:
+        x = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that float64 holds, at most 1.8e308; got a larger one") from None
     if finite and x == np.inf:
         raise ValueError(f"{name} must be finite; got {value!r}")
     if not ((x > low if above else x >= low) and x <= high):

@@ -110,6 +110,8 @@ MAKES = [
     ("beta -1", ["SmoothL1Loss"], {"beta": -1}, ValueError, "at least 0", "-1"),
     ("gamma -1", ["SigmoidFocalLoss", "SoftmaxFocalLoss"], {"gamma": -1}, ValueError, "at least 0", "-1"),
     ("gamma nan", ["SigmoidFocalLoss", "SoftmaxFocalLoss"], {"gamma": float("nan")}, ValueError, "at least 0", "nan"),
+    ("gamma 1e400", ["SigmoidFocalLoss", "SoftmaxFocalLoss"], {"gamma": 10**400}, ValueError, "float64", "larger"),
+    ("temperature 1e400", ["DistillationLoss"], {"temperature": 10**400}, ValueError, "float64", "larger"),
     ("alpha 2", ["SigmoidFocalLoss"], {"alpha": 2}, ValueError, "[0, 1]", "2"),
     ("temperature 0", ["DistillationLoss"], {"temperature": 0}, ValueError, "above 0", "0"),
     ("reduction", [*lossref.LOSSES], {"reduction": "avg"}, ValueError, "'none', 'mean'", "'avg'"),
