@@ -8,7 +8,7 @@ pytestmark = pytest.mark.browser
 QUERIES = {
     "losses/bce/": [
         "二元交叉熵", "BCE", "bce loss", "BCELoss", "BCEWithLogitsLoss", "binary cross-entropy", "二分类",
-        "多标签", "多标签分类", "伯努利", "多做一次 sigmoid", "预测减真值", "阈值用错",
+        "伯努利", "多做一次 sigmoid", "预测减真值", "阈值用错",
         "binary_cross_entropy_with_logits", "逻辑回归 损失",
     ],
     "losses/kl/": [
@@ -38,6 +38,7 @@ QUERIES = {
         "类别权重", "class weight", "class_weight", "加权交叉熵", "类别不平衡 权重", "pos_weight",
         "pos_weight怎么设", "正类权重", "正负样本比例 权重",
     ],
+    "topics/multi-label/": ["多标签", "多标签分类", "multi-label", "multilabel", "多标签 阈值"],
     "topics/large-vocabulary/": ["z-loss", "词表", "linear_cross_entropy", "语言模型 损失"],
     "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负", "损失不下降", "准确率不变"],
     "reference/choose/": ["如何选择", "用哪个损失", "多分类 用什么损失", "回归损失"],
