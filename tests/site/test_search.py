@@ -8,8 +8,8 @@ pytestmark = pytest.mark.browser
 QUERIES = {
     "losses/bce/": [
         "二元交叉熵", "BCE", "bce loss", "BCELoss", "BCEWithLogitsLoss", "binary cross-entropy", "二分类",
-        "pos_weight", "pos_weight怎么设", "正类权重", "多标签", "多标签分类", "伯努利", "多做一次 sigmoid",
-        "预测减真值", "阈值用错", "binary_cross_entropy_with_logits", "逻辑回归 损失", "正负样本比例 权重",
+        "伯努利", "多做一次 sigmoid", "预测减真值", "阈值用错",
+        "binary_cross_entropy_with_logits", "逻辑回归 损失",
     ],
     "losses/kl/": [
         "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "反向 KL", "吉布斯不等式", "忘了截断教师的梯度",
@@ -23,8 +23,8 @@ QUERIES = {
         "RMSE", "均方误差 高斯",
     ],
     "losses/cross-entropy/": [
-        "交叉熵", "CrossEntropyLoss", "cross entropy", "label_smoothing", "标签平滑", "ignore_index", "类别权重",
-        "梯度累积", "logsumexp", "sparse categorical crossentropy", "忽略 padding", "label smoothing",
+        "交叉熵", "CrossEntropyLoss", "cross entropy", "ignore_index", "梯度累积", "logsumexp",
+        "sparse categorical crossentropy", "忽略 padding",
     ],
     "losses/nll/": ["NLLLoss", "负对数似然", "最大似然", "log_softmax NLLLoss"],
     "losses/focal/": [
@@ -33,6 +33,13 @@ QUERIES = {
     "losses/l1-huber/": [
         "Huber", "smooth l1", "SmoothL1Loss", "L1Loss", "中位数", "平均绝对误差", "MAE", "smooth_l1_loss",
     ],
+    "topics/label-smoothing/": ["标签平滑", "label smoothing", "label_smoothing", "平滑强度", "标签平滑 底线"],
+    "topics/class-weights/": [
+        "类别权重", "class weight", "class_weight", "加权交叉熵", "类别不平衡 权重", "pos_weight",
+        "pos_weight怎么设", "正类权重", "正负样本比例 权重",
+    ],
+    "topics/multi-label/": ["多标签", "多标签分类", "multi-label", "multilabel", "多标签 阈值"],
+    "topics/large-vocabulary/": ["z-loss", "词表", "linear_cross_entropy", "语言模型 损失"],
     "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负", "损失不下降", "准确率不变"],
     "reference/choose/": ["如何选择", "用哪个损失", "多分类 用什么损失", "回归损失"],
     "experiments/outliers/": ["离群点"],
