@@ -18,7 +18,7 @@ from . import slips
 from . import values as v
 from .domains import Between, Finite
 from .evaluate import Evaluator, Point, domain_of
-from .points import DRAWN, FAR, MIRROR, NEAR, SEED, SPECIAL, USUAL, Given, Needs, describe, free_names, points
+from .points import DRAWN, FAR, MIRROR, NEAR, SEED, SMALL, SPECIAL, USUAL, Given, Needs, describe, free_names, points
 from .scope import Scope
 from .syntax import (
     Call,
@@ -614,7 +614,7 @@ def _check_inequality(tex: str, link: Link, conditions: list[Node], scope: Scope
     gaps: list = []  # relative, and both sides, where neither is 0
     sizes: list = []  # of one side, where the other is 0
     count = 0
-    for style in (DRAWN, USUAL, NEAR):
+    for style in (DRAWN, SMALL, USUAL, NEAR):
         if style == NEAR and (attained is not None or not at_zero or not all(alive)):
             break
         for trial in _trials(link, conditions, scope, style):

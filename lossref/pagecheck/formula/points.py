@@ -41,10 +41,12 @@ SEED = 1
 MIRROR = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 TRIES = 400  # draws before a condition is called unsatisfiable
 INDEX_CHOICES = 4
-# Styles: at random, where bounds are attained, the same and where they are usually too, right beside that, far out.
-DRAWN, SPECIAL, USUAL, NEAR, FAR = "drawn", "special", "usual", "near", "far"
+# Styles: at random, the same mirrored and small, where bounds are attained, there and where they are usually too, right
+# beside that, far out.
+DRAWN, SMALL, SPECIAL, USUAL, NEAR, FAR = "drawn", "small", "special", "usual", "near", "far"
 SPECIAL_POINTS = 40  # of one choice of sizes, fewer where there are fewer combinations
-USUAL_POINTS, FAR_POINTS = 60, 16
+USUAL_POINTS, SMALL_POINTS, FAR_POINTS = 60, 12, 16
+SHRUNK = mp.mpf(-1) / 64
 NUDGE = mp.mpf(10) ** -5
 
 
@@ -203,11 +205,14 @@ def points(
     seen: set = set()  # conditions may leave nothing to draw
     # A special point that fails the conditions is passed over.
     tries = TRIES if given.tests and style == DRAWN else 1
+    drawn = (*needs.base.values(), *needs.families.values())
+    if style == SMALL and not any(isinstance(symbol.domain, Reals) for symbol in drawn):
+        return  # these would be the drawn ones again
     choices = _size_choices(scope, needs, given, beyond)
     # Several sizes share the points; each begins with another style of draw.
     each = count if len(choices) == 1 else count // len(choices) + 1
     if style != DRAWN:
-        each = {SPECIAL: SPECIAL_POINTS, FAR: FAR_POINTS}.get(style, USUAL_POINTS)
+        each = {SPECIAL: SPECIAL_POINTS, SMALL: SMALL_POINTS, FAR: FAR_POINTS}.get(style, USUAL_POINTS)
     for first, sizes in enumerate(choices):
         for k in range(first, first + each):
             for attempt in range(tries):
@@ -331,7 +336,7 @@ def _draw(
 
     def special(options: list):
         nonlocal turn
-        if style == DRAWN or not options:
+        if style in (DRAWN, SMALL) or not options:
             return None
         turn, i = divmod(turn, len(options))
         return options[i]
@@ -341,6 +346,8 @@ def _draw(
         chosen = special(options)
         if chosen is None:
             chosen = [domain.sample(chance(f"{label}/{part}"), k + attempt) for part in range(count)]
+            if style == SMALL and isinstance(domain, Reals):
+                chosen = [x * SHRUNK for x in chosen]
         return _nudged(domain, chosen, chance(f"{label}/near")) if style == NEAR else chosen
 
     def vector(domain: Domain, label: str, n: int, options: list) -> Matrix:

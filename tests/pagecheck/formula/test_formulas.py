@@ -207,6 +207,7 @@ FALSE = {
     "two places as good": (r"$\arg\min_{z} (z^2-1)^2 = 1$", ["not unique: -1 and 1 are"]),
     "a flat bottom": (r"$\arg\min_{z} (|z-1|+|z-1.1|) = 1.05$", ["not unique: all around"]),
     "two members as good": (r"$\arg\min_{y} (y-\frac12)^2 = 0$", ["not unique: 0 and 1"]),
+    "bound that fails beside zero": (r"$(r-z)\eta q \le r^2+z^2$<!-- loose: 试 -->", ["`≤` does not hold"]),
     "prime at a vector": (r"定义 $g(x) := x^2$。$g'(v) = 2z$", ["not by a vector"]),
     "product with zero": (r"$0\cdot z = 0$", ["a product with 0"]),
     "repeated definition": (r"定义 $f := 17z$。$f = 17z$", ["only repeats the definition"]),
