@@ -12,7 +12,7 @@ QUERIES = {
         "预测减真值", "阈值用错", "binary_cross_entropy_with_logits", "逻辑回归 损失", "正负样本比例 权重",
     ],
     "losses/kl/": [
-        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "反向 KL", "吉布斯不等式", "忘了截断教师的梯度",
+        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "吉布斯不等式", "忘了截断教师的梯度",
         "log_target", "相对熵",
     ],
     "losses/distillation/": [
@@ -32,6 +32,9 @@ QUERIES = {
     ],
     "losses/l1-huber/": [
         "Huber", "smooth l1", "SmoothL1Loss", "L1Loss", "中位数", "平均绝对误差", "MAE", "smooth_l1_loss",
+    ],
+    "topics/kl-directions/": [
+        "反向 KL", "正向 KL", "JS 散度", "Jensen-Shannon", "Jeffreys", "Pinsker", "mode seeking", "reverse KL",
     ],
     "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负", "损失不下降", "准确率不变"],
     "reference/choose/": ["如何选择", "用哪个损失", "多分类 用什么损失", "回归损失"],
