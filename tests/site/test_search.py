@@ -36,6 +36,9 @@ QUERIES = {
     "topics/kl-directions/": [
         "反向 KL", "正向 KL", "JS 散度", "Jensen-Shannon", "Jeffreys", "Pinsker", "mode seeking", "reverse KL",
     ],
+    "topics/squared-error-classification/": [
+        "Brier 分数", "Brier score", "sigmoid 平方误差", "平方误差 分类", "饱和 非凸", "softmax MSE",
+    ],
     "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负", "损失不下降", "准确率不变"],
     "reference/choose/": ["如何选择", "用哪个损失", "多分类 用什么损失", "回归损失"],
     "experiments/outliers/": ["离群点"],
