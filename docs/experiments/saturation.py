@@ -215,7 +215,7 @@ print(f"{early.mean():.3f} ± {early.std(ddof=1):.3f}")
 # - 隐藏层的 sigmoid 也会饱和，BCE 管不着，这里只有一层，看不到。
 # - 自适应的优化器（如 Adam）会放大小梯度，差别会小一些；这里用的是普通梯度下降。
 #
-# 公式与推导见[二元交叉熵](../losses/bce.md)与[均方误差](../losses/mse.md)。
+# 公式与推导见[二元交叉熵](../losses/bce.md)与[平方误差用于分类](../topics/squared-error-classification.md)。
 #
 # ## 数据出处
 #

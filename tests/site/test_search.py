@@ -12,7 +12,7 @@ QUERIES = {
         "binary_cross_entropy_with_logits", "逻辑回归 损失",
     ],
     "losses/kl/": [
-        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "反向 KL", "吉布斯不等式", "忘了截断教师的梯度",
+        "KL 散度", "KL散度", "KLDivLoss", "kl_div", "batchmean", "吉布斯不等式", "忘了截断教师的梯度",
         "log_target", "相对熵",
     ],
     "losses/distillation/": [
@@ -40,6 +40,13 @@ QUERIES = {
     ],
     "topics/multi-label/": ["多标签", "多标签分类", "multi-label", "multilabel", "多标签 阈值"],
     "topics/large-vocabulary/": ["z-loss", "词表", "linear_cross_entropy", "语言模型 损失"],
+    "topics/kl-directions/": [
+        "反向 KL", "正向 KL", "JS 散度", "Jensen-Shannon", "Jeffreys", "Pinsker", "mode seeking", "reverse KL",
+    ],
+    "topics/squared-error-classification/": [
+        "Brier 分数", "Brier score", "sigmoid 平方误差", "平方误差 分类", "饱和 非凸", "softmax MSE",
+    ],
+    "topics/smooth-losses/": ["伪 Huber", "log-cosh", "Charbonnier", "pseudo huber", "logcosh"],
     "reference/faq/": ["梯度累积 大 batch", "loss 为 nan", "KLDivLoss 为负", "损失不下降", "准确率不变"],
     "reference/choose/": ["如何选择", "用哪个损失", "多分类 用什么损失", "回归损失"],
     "experiments/outliers/": ["离群点"],

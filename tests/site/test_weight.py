@@ -8,8 +8,8 @@ from tools.light import without_comments, without_foreign
 
 pytestmark = pytest.mark.browser
 
-# Bytes received, headers included, fonts apart (there are none): by the first page with all that pages share, and by any
-# other. The last is for the report, which lists two thousand checks where there is one.
+# Bytes received, headers included, fonts apart (there are none): by the first page with all that pages share, and
+# by any other. The last is for the report, which lists two thousand checks where there is one.
 FIRST, NEXT, NEXT_REPORT = 147_000, 40_000, 43_500
 
 
