@@ -48,6 +48,11 @@ def test_every_chapter_is_tied_and_can_be_found(name):
     assert f"losses/{name}" in (ROOT / "docs/index.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "docs/topics").glob("*.md")))
+def test_every_topic_can_be_found(name):
+    assert f"topics/{name}" in (ROOT / "docs/index.md").read_text(encoding="utf-8")
+
+
 def test_every_page_stands_in_the_navigation_once():
     listed = [entry for entry in nav() if not entry.startswith("http")]
     assert len(listed) == len(set(listed))
