@@ -75,7 +75,8 @@ def bce_pos_weight() -> str:
 
     def read(weight: float, rate: float) -> tuple[str, ...]:
         z, p = here(weight, rate)
-        return digits(p), digits(z - np.log(rate / (1 - rate)))
+        shift = round(z - np.log(rate / (1 - rate)), 9) + 0.0  # neither noise nor -0 where there is none
+        return digits(p), digits(shift)
 
     lines = [
         curve(1.0, "pos_weight = 1", (0.62, 0.53), "a"),
