@@ -250,7 +250,9 @@ def _read(math: Math, scope: Scope) -> _Formula:
             symbol.held |= held
     except FormulaError as error:
         formula.error = error
-        scope.plain, scope.families = before
+        # What was defined before an unknown symbol may be what the next reading needs to know that one.
+        if not isinstance(error, UnknownSymbol):
+            scope.plain, scope.families = before
     except RecursionError:
         formula.error = FormulaError("nested too deeply to read", 0, len(math.tex), "define parts of it with `:=`")
     return formula
