@@ -91,15 +91,17 @@ def tables(report: dict) -> str:
     for page, checks in pages.items():
         lines += [f"### {_title(page)} {{ #{anchor(page)} }}", "", f'??? note "{len(checks)} 项检查"', ""]
         lines += ["    | 行 | 种类 | 结果 | 内容 |", "    |---|---|---|---|"]
-        before = None
+        alike: dict[tuple, list[str]] = {}  # what a line says and was checked in one way shares a row
         for c in checks:
-            kind = KINDS.get(c["kind"], c["kind"])
+            alike.setdefault((c["line"], c["kind"], _plain(c["label"])), []).append(_code(c["name"]))
+        before = None
+        for (line, kind, label), names in alike.items():
             # Formulas and numbers on the pages lead to their rows.
-            place = str(c["line"])
-            if c["kind"] in ("formula", "number") and c["line"] != before:
-                place = f'<a id="{place_of(page, c["line"])}"></a>{place}'
-                before = c["line"]
-            lines.append(f"    | {place} | {kind} | {_plain(c['label'])} | {_code(c['name'])} |")
+            place = str(line)
+            if kind in ("formula", "number") and line != before:
+                place = f'<a id="{place_of(page, line)}"></a>{place}'
+                before = line
+            lines.append(f"    | {place} | {KINDS.get(kind, kind)} | {label} | {'、'.join(names)} |")
         lines.append("")
     return "\n".join(lines)
 
