@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+from run import OLDEST
 
 ROOT = Path(__file__).parents[2]
 PIN = re.compile(r"([\w.-]+)==([\w.]+)")
@@ -69,6 +72,14 @@ def test_what_a_pinned_package_needs_is_pinned(name, python, platform):
             wanted = canonicalize_name(need.name)
             assert wanted in pinned, f"{package} needs {line}, which requirements/{name}.txt does not pin"
             assert need.specifier.contains(pinned[wanted]), f"{package} needs {line}, pinned is {pinned[wanted]}"
+
+
+@pytest.mark.parametrize("name", ["site", "test"])
+def test_the_oldest_python_has_every_pinned_package(name):
+    oldest = ".".join(map(str, OLDEST)) + ".0"
+    for package in pins(name):
+        wanted = SpecifierSet(distribution(package).metadata["Requires-Python"] or "")
+        assert wanted.contains(oldest), f"{package} {pins(name)[package]} needs Python {wanted}, run.py takes {oldest}"
 
 
 @pytest.mark.parametrize("name", ["site", "test"])
