@@ -314,6 +314,12 @@ def _has_cases(link: Link) -> bool:
     return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name in KINKED) for n in nodes)
 
 
+def _jumps(link: Link, scope: Scope) -> bool:
+    sides = [link.left, link.right]
+    nodes = (node for part in (*sides, *Needs(scope, sides).definitions) for node in part.walk())
+    return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name == "sign") for n in nodes)
+
+
 def _tolerance(link: Link):
     """Relative tolerance: what limits, optima and integrals are computed to."""
     nodes = [n for side in (link.left, link.right) for n in side.walk()]
@@ -364,13 +370,13 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     differ = False
     ratios, gaps = [], []
     # What cuts off may do so far out; what searches takes its time there.
-    # A domain's closed end and the middle of it are points like all others; a derivative need not exist there.
-    ends = link.relation == "=" and not _differentiates(link) and relative == RELATIVE
+    # What jumps may do so at a domain's closed end or in the middle of it, where no draw falls; the rest is continuous.
+    jumps = link.relation == "=" and not _differentiates(link) and _jumps(link, scope)
     cuts = link.relation == "=" and _has_cases(link) and not _differentiates(link) and relative == RELATIVE
 
     def tried(digits: int = v.DIGITS) -> list[Trial]:
         found = [*_trials(link, conditions, scope, digits=digits), *_at_bounds(link, conditions, scope, digits)]
-        if ends:
+        if jumps:
             found += _trials(link, conditions, scope, SPECIAL, digits)
         return found + _trials(link, conditions, scope, FAR, digits) if cuts else found
 

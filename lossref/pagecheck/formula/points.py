@@ -98,6 +98,7 @@ class Needs:
     def __init__(self, scope: Scope, nodes: list[Node]):
         self.scope = scope
         self.names: set[str] = set()
+        self.definitions: list[Node] = []
         self.base: dict[str, Symbol] = {}
         self.families: dict[tuple[str, int], Symbol] = {}
         self.sizes: set[str] = set()
@@ -131,6 +132,7 @@ class Needs:
         if symbol.kind == "size":
             self.sizes.add(name)
         elif symbol.definition is not None:
+            self.definitions.append(symbol.definition)
             for inner in sorted(free_names(symbol.definition)):
                 found = self.scope.find(inner)
                 if found is None or found.kind != "index":

@@ -205,6 +205,8 @@ FALSE = {
         r"$\mathbb E_{x\sim\operatorname{Categorical}(\frac12t)}[1] = \frac12$", ["probabilities whose sum is 0.5"]),
     "equal but at zero": (r"$\operatorname{sign}(z)^2 = 1$", ["`=` does not hold", "at    z = 0"]),
     "equal but at a closed end": (r"$\operatorname{sign}(y_n) = 1$", ["`=` does not hold", "y_n = (0)"]),
+    "equal but at zero, by a definition": (
+        r"定义 $f := \operatorname{sign}(z)^2$。$f = 1$", ["`=` does not hold", "at    z = 0"]),
     "two places as good": (r"$\arg\min_{z} (z^2-1)^2 = 1$", ["not unique: -1 and 1 are"]),
     "a flat bottom": (r"$\arg\min_{z} (|z-1|+|z-1.1|) = 1.05$", ["not unique: all around"]),
     "two members as good": (r"$\arg\min_{y} (y-\frac12)^2 = 0$", ["not unique: 0 and 1"]),
