@@ -371,7 +371,7 @@ def _check_equality(tex: str, link: Link, conditions: list[Node], scope: Scope) 
     ratios, gaps = [], []
     # What cuts off may do so far out; what searches takes its time there.
     # What jumps may do so at a domain's closed end or in the middle of it, where no draw falls; the rest is continuous.
-    jumps = link.relation == "=" and not _differentiates(link) and _jumps(link, scope)
+    jumps = link.relation == "=" and not _differentiates(link) and relative == RELATIVE and _jumps(link, scope)
     cuts = link.relation == "=" and _has_cases(link) and not _differentiates(link) and relative == RELATIVE
 
     def tried(digits: int = v.DIGITS) -> list[Trial]:
