@@ -545,18 +545,11 @@ def _refuse_hidden_constant(
     page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number, position: int
 ) -> None:
     """A constant of hidden code that comes out as it is, is the number written twice, where the reader sees one."""
-    part = session.behind(expression, claim.start)
-    if number.value is None and any(
-        isinstance(node, ast.Constant) and node.value == number.text
-        for step, unseen in part if unseen for node in ast.walk(step)
-    ):
-        raise page.error(
-            claim.value_start,
-            f"<!--= {claim.value} --> is the text {number.text!r} of hidden code, so it only repeats it: ask the "
-            "module for its __version__, or cite a record of docs/data/quoted.yml",
-        )
+    if number.value is None:
+        return _refuse_hidden_text(page, session, claim, expression, number)
     if not any(_says(number, value) for value in session.hidden_constants()):
         return
+    part = session.behind(expression, claim.start)
     written = [(node, value) for step, unseen in part if unseen for node, value in written_numbers(step)]
     leaves = [node for step, _ in part if isinstance(step, ast.AST) for node in constants(step)]
     for node, original in [(node, value) for node, value in written if _says(number, abs(value))]:
@@ -576,6 +569,19 @@ def _refuse_hidden_constant(
                 f"<!--= {claim.value} --> is the constant {ast.unparse(node)} of hidden code, so it only repeats the "
                 "number: bind the number itself, <!--:= name -->, or compute it",
             )
+
+
+def _refuse_hidden_text(
+    page: Page, session: Session, claim: Comment, expression: ast.Expression, number: Number
+) -> None:
+    """The same of a version or a date, which are compared as text."""
+    unseen = [step for step, hidden in session.behind(expression, claim.start) if hidden]
+    if any(isinstance(node, ast.Constant) and node.value == number.text for step in unseen for node in ast.walk(step)):
+        raise page.error(
+            claim.value_start,
+            f"<!--= {claim.value} --> is the text {number.text!r} of hidden code, so it only repeats it: ask the "
+            "module for its __version__, or cite a record of docs/data/quoted.yml",
+        )
 
 
 def _says(number: Number, size: float) -> bool:

@@ -293,15 +293,18 @@ def _case_conditions(link: Link) -> list[Node]:
     """What decides between cases; where something is differentiated, it need not have a value in between."""
     if _differentiates(link):
         return []
-    nodes = [node for side in (link.left, link.right) for node in side.walk()]
+    nodes = _nodes(link)
     found = [n.condition for n in nodes if isinstance(n, Indicator)]
     found += [condition for n in nodes if isinstance(n, Cases) for _, condition in n.branches]
     return [condition for condition in found if condition is not None]
 
 
+def _nodes(link: Link) -> list[Node]:
+    return [*link.left.walk(), *link.right.walk()]
+
+
 def _differentiates(link: Link) -> bool:
-    nodes = (node for side in (link.left, link.right) for node in side.walk())
-    return any(isinstance(n, (Derivative, Nabla)) or (isinstance(n, Call) and n.order) for n in nodes)
+    return any(isinstance(n, (Derivative, Nabla)) or (isinstance(n, Call) and n.order) for n in _nodes(link))
 
 
 def _is_defined(node: Node, scope: Scope) -> bool:
@@ -310,19 +313,18 @@ def _is_defined(node: Node, scope: Scope) -> bool:
 
 def _has_cases(link: Link) -> bool:
     """Each branch, and each side of a kink, must be met often enough that another condition would show."""
-    nodes = (node for side in (link.left, link.right) for node in side.walk())
-    return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name in KINKED) for n in nodes)
+    return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name in KINKED) for n in _nodes(link))
 
 
 def _jumps(link: Link, scope: Scope) -> bool:
-    sides = [link.left, link.right]
-    nodes = (node for part in (*sides, *Needs(scope, sides).definitions) for node in part.walk())
+    defined = Needs(scope, [link.left, link.right]).definitions
+    nodes = [*_nodes(link), *(node for definition in defined for node in definition.walk())]
     return any(isinstance(n, (Cases, Indicator)) or (isinstance(n, Call) and n.name == "sign") for n in nodes)
 
 
 def _tolerance(link: Link):
     """Relative tolerance: what limits, optima and integrals are computed to."""
-    nodes = [n for side in (link.left, link.right) for n in side.walk()]
+    nodes = _nodes(link)
     if any(
         isinstance(n, Integral) or (isinstance(n, Expectation) and n.law in ("Normal", "Laplace"))
         for n in nodes

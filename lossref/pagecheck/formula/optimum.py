@@ -53,9 +53,8 @@ def extremum(function: Callable, domain: Domain, precision: Callable = v.precisi
     found.sort()
     value, at = found[0]
     if alone:
-        for other, there in found[1:2]:
-            if abs(other - value) <= SAME * max(1, abs(value)):
-                raise _not_alone(at, there)
+        if len(found) > 1 and abs(found[1][0] - value) <= SAME * max(1, abs(value)):
+            raise _not_alone(at, found[1][1])
         beside = SAME * max(1, abs(at))
         if slope(at - beside) == slope(at + beside) == 0:
             raise _not_alone(at, at + beside)
