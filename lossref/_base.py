@@ -15,8 +15,9 @@ import numpy as np
 
 from . import _validate as validate
 from ._numpy import HARD, NUMPY
-from ._program import Program, Tape, accumulate
+from ._program import Program, Tape
 from ._reduce import DENOMINATORS, denominator
+from ._summary import accumulate
 from ._tiles import sweep
 
 if TYPE_CHECKING:
@@ -186,7 +187,11 @@ def _program(formula, m, numbers, arrays, weighted, dtype, total, values, deriva
     scale = tape.given(dtype)
     if total or values:
         v = parts.value()
-        tape.end(accumulate if total else np.positive, v if weight is None else m.times(weight, v))
+        v = v if weight is None else m.times(weight, v)
+        if total:
+            tape.end(accumulate, v)
+        else:
+            tape.end(np.add, v, 0)  # what costs nothing costs 0, not -0
     if derivative:  # written last: out may be x itself
         d = getattr(parts, derivative)()
         tape.end(np.multiply, d if weight is None else m.times(weight, d), scale)

@@ -17,7 +17,8 @@ from . import _validate as validate
 from ._base import SINGLE, Array, Loss, Parts, Result, RowParts
 from ._elementary import Distribution, Index, turn
 from ._numpy import NUMPY
-from ._program import total as total_of
+from ._summary import least, most
+from ._summary import total as total_of
 from ._tiles import rows
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Classes(Loss):
         )
         total = 0.0
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
-            for n, d in rows(shape) if x.size else ():
+            for n, d in rows(shape, compute) if x.size else ():
                 block = _flat(x3[n, :, d]).astype(compute, copy=False)
                 validate.within(self.names[0], block, *self.input_range)
                 some = None if kept2 is None else kept2[n, d].reshape(-1)
@@ -194,7 +195,7 @@ class Classes(Loss):
         self._class_weights(c)
         indices = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
         if y.dtype.kind in "iu" and y.shape == indices:
-            inside = not y.size or (np.minimum.reduce(y, axis=None) >= 0 and np.maximum.reduce(y, axis=None) < c)
+            inside = not y.size or (least(y) >= 0 and most(y) < c)
             if inside and not 0 <= self.ignore_index < c:
                 return y, True, None
             kept = y != self.ignore_index
@@ -221,8 +222,7 @@ class Classes(Loss):
             if kept is not None:
                 y = np.where(kept[:, None], y, 0)
             if not self.label_smoothing:
-                a = np.ones(y.shape, compute) if weight is None else weight[y]
-                return Index(NUMPY, y, a)
+                return Index(NUMPY, y, None if weight is None else weight[y])
             a = np.zeros(x.shape, compute)
             np.put_along_axis(a, y, 1, -1)
         else:

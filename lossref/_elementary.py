@@ -54,8 +54,7 @@ class Logistic:
 
     @lazy
     def _log1p(self):
-        """log(1 + e): the logarithm of the rounded u, corrected for the rounding."""
-        return self.m.log(self.u) + (self.e - (self.u - 1)) * self.s
+        return log1p(self.m, self.e, self.u)
 
     @lazy
     def _relu(self):
@@ -80,6 +79,39 @@ class Logistic:
     def q(self):
         """σ(-z) = 1 - σ(z), without the subtraction."""
         return self.m.or_one(self.e, self.z < 0) * self.s  # at 0, e is 1
+
+
+class Margin:
+    """softplus(z), σ(z) and σ(-z), with fewer operations than Logistic: where softplus(-z) is not asked for."""
+
+    def __init__(self, m, z):
+        self.m, self.z = m, z
+        self.e = m.exp(m.minimum(z, 60))  # from there on softplus(z) is z and σ(z) is 1, to all digits of float64
+        self.u = 1 + self.e
+
+    @lazy
+    def softplus(self):
+        return self.m.maximum(self.z, log1p(self.m, self.e, self.u))
+
+    @lazy
+    def p(self):
+        """σ(z)"""
+        return self.e / self.u
+
+    @lazy
+    def q_beside_p(self):
+        """σ(-z), but no less than σ(-60): exact enough for what is added to σ(z)."""
+        return 1 / self.u
+
+    @lazy
+    def q(self):
+        """σ(-z)"""
+        return self.m.minimum(self.q_beside_p, self.m.exp(-self.z))  # above 60, only the second still falls
+
+
+def log1p(m, e, u):
+    """log(1 + e): the logarithm of the rounded u = 1 + e, corrected for the rounding."""
+    return m.log(u) + (e - (u - 1)) / u
 
 
 class Softmax:
@@ -113,7 +145,7 @@ class Softmax:
 
     @lazy
     def log_sum(self):
-        return self.m.log(self.u) + (self.others - (self.u - 1)) * self.inverse
+        return log1p(self.m, self.others, self.u)
 
     def p(self, at):
         return self.inverse if at.y is self.k else at(self.e) * self.scale
@@ -152,9 +184,9 @@ def _exponentials(m, x, top):
 
 
 class Index:
-    """A target that is one class: ``a`` is the weight of the sample, shape (rows, 1), as is ``y``."""
+    """A target that is one class: ``y``, shape (rows, 1), as is ``a``, the weights of the samples; None: all are 1."""
 
-    def __init__(self, m, y, a):
+    def __init__(self, m, y, a=None):
         self.m, self.y, self.a = m, y, a
 
     def __call__(self, array):
@@ -164,27 +196,27 @@ class Index:
         return self.y == k
 
     def total(self, terms):
-        return self.m.times(self.a, terms)
+        return terms if self.a is None else self.m.times(self.a, terms)
 
     def pull(self, s, slope):
         """Σ_c a_c slope_c ∂(log p_c)/∂x, from ∂(log p_c)/∂x_j = δ_cj - p_j."""
-        b = self.a * slope
+        b = self.mass(slope)
         return self.m.put((-b * s.scale) * s.e, self.y, b * s.q(self))
 
     def bend(self, s, slope, curvature):
         """Σ_c a_c (curvature_c g gᵀ + slope_c ∂²(log p_c)), g the gradient of log p_c; the second is ppᵀ - diag p."""
         p = s.e * s.scale
         g = self.m.put(-p, self.y, s.q(self))
-        return self.m.outer(self.a * curvature * g, g) - _spread(self.m, s.from_top, self.mass(slope), p)
+        return self.m.outer(self.mass(curvature) * g, g) - _spread(self.m, s.from_top, self.mass(slope), p)
 
     def bend_diagonal(self, s, slope, curvature):
         """The diagonal of ``bend``, without the rest."""
         p = s.e * s.scale
         g = self.m.put(-p, self.y, s.q(self))
-        return self.a * curvature * g * g - _spread_diagonal(self.m, s.from_top, self.mass(slope), p)
+        return self.mass(curvature) * g * g - _spread_diagonal(self.m, s.from_top, self.mass(slope), p)
 
     def mass(self, slope):
-        return self.a * slope
+        return slope if self.a is None else self.a * slope
 
 
 class Distribution:

@@ -7,15 +7,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from ._elementary import Logistic, Softmax
+from ._elementary import Logistic, Margin, Softmax, positive
 from ._program import whole
+from ._summary import least, most
 
 TAME = {np.dtype(t).itemsize: 0.4 * math.log(np.finfo(t).max) for t in (np.float32, np.float64)}
 
 
 @lru_cache(maxsize=8)
-def row_numbers(n):
-    return np.arange(n)
+def _row_starts(n, c):
+    return np.arange(0, n * c, c)[:, None]
+
+
+def _places(x, k):
+    """Where in x, row behind row, place k of each row is."""
+    return _row_starts(*x.shape) + k
 
 
 class Numpy:
@@ -63,14 +69,14 @@ class Numpy:
     def times(x, y, out=None):
         """x y with 0 times ±inf = 0."""
         product = np.multiply(x, y, out=out)
-        if math.isnan(np.minimum.reduce(product, axis=None, initial=0.0)):
+        if product.size and math.isnan(least(product)):
             np.copyto(product, 0, where=(x == 0) & np.isinf(y))
         return product
 
     @staticmethod
-    def log_or_0(x):
-        """log x, and 0 at x = 0: for what is then multiplied by x."""
-        return np.log(np.maximum(x, x == 0))
+    def finite_log(x):
+        """log x, and something finite at x = 0: for what is then multiplied by x."""
+        return np.log(np.maximum(x, positive(0, x)))
 
     @staticmethod
     def xlogy(x, y):
@@ -121,12 +127,12 @@ class Numpy:
 
     @staticmethod
     def pick(x, k):
-        return x[row_numbers(len(x)), k[:, 0]][:, None]
+        return x.take(_places(x, k))
 
     @staticmethod
     def put(x, k, values):
         """x, a temporary, with values in place k of each row."""
-        x[row_numbers(len(x)), k[:, 0]] = values[:, 0]
+        x.put(_places(x, k), values)
         return x
 
     @staticmethod
@@ -136,22 +142,22 @@ class Numpy:
         Where the classes y are given, they must not be those with exp(x) = 0.
         """
         bound = TAME[x.dtype.itemsize]
-        least = np.minimum.reduce(x, axis=None)
-        if least == -np.inf:
-            if y is not None and np.minimum.reduce(Numpy.pick(x, y), axis=None) == -np.inf:
+        low = least(x)
+        if low == -np.inf:
+            if y is not None and least(Numpy.pick(x, y)) == -np.inf:
                 return False
-            least = np.min(x, where=x > least, initial=0)
-        return least >= -bound and np.maximum.reduce(x, axis=None) <= bound
+            low = np.min(x, where=x > low, initial=0)
+        return low >= -bound and most(x) <= bound
 
     @staticmethod
     def apart(x, k):
         """What stands in place k, and the sum of the rest."""
-        at = row_numbers(len(x)), k[:, 0]
-        own = x[at]
-        x[at] = 0
+        at = _places(x, k)
+        own = x.take(at)
+        x.put(at, 0)
         rest = np.add.reduce(x, axis=-1, keepdims=True)
-        x[at] = own
-        return own[:, None], rest
+        x.put(at, own)
+        return own, rest
 
     @staticmethod
     def classes(x):
@@ -181,6 +187,9 @@ class Hard(Numpy):
     """For tiles whose labels are all 0 or 1: where a loss is then a function of one margin, its formula says so."""
 
     hard = True
+
+    def margin(self, z):
+        return Margin(self, z)
 
 
 HARD = Hard()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -20,6 +20,9 @@ POWERS = {0.5: np.sqrt, 2: np.square}  # fifteen times faster than np.power
 BROADCAST = (np.maximum, np.minimum)  # three times faster with a tile full of a number than with the number
 WORTH_FILLING = 4096
 NOT_IN_PLACE = (np.sign,)  # ten times slower there
+
+
+Scratch: TypeAlias = dict[tuple[int, ...], list[Any]]  # by the shape of the tile
 
 
 class Symbol(NDArrayOperatorsMixin):
@@ -71,21 +74,24 @@ class Program:
         full: list[Any],
     ) -> None:
         self.steps, self.numbers, self.buffers, self.full = steps, numbers, buffers, full
+        self.kept: Scratch = {}  # of small tiles, for the next call
 
-    def __call__(self, *tiles: Any, scratch: dict[Any, list[Any]]) -> None:
-        """``scratch`` keeps the buffers from one tile to the next; it is empty at first."""
-        shape = tiles[0].shape
-        rest = scratch.get(shape)
+    def __call__(self, *tiles: Any, scratch: Scratch) -> None:
+        """``scratch`` keeps what a tile was worked on with for the next of its shape; it is empty at first."""
+        shape, small = tiles[0].shape, tiles[0].size < WORTH_FILLING
+        if small:
+            scratch = self.kept
+        rest = scratch.pop(shape, None)  # taken away: another thread may be here too
         if rest is None:
             rest = [*self.numbers]
             for dtype, count in self.buffers:
                 rest += list(np.empty((count, *shape), dtype)) if shape else [np.empty((), dtype) for _ in range(count)]
-            rest += self.full if tiles[0].size < WORTH_FILLING else [np.full(shape, number) for number in self.full]
-            scratch.clear()
-            scratch[shape] = rest
+            rest += self.full if small else [np.full(shape, number) for number in self.full]
         registers = [*tiles, *rest]
         for function, arguments, result in self.steps:
             function(*arguments(registers), out=registers[result])
+        scratch.clear()
+        scratch[shape] = rest
 
 
 class Tape:
@@ -194,20 +200,3 @@ class Tape:
             list(size.items()),
             [self._constants[i] for i in numbers["full"]],
         )
-
-
-def accumulate(tile: Any, out: Any) -> None:
-    """Add the sum of the tile to ``out``, in float64."""
-    out += total(tile)
-
-
-def total(a: Any) -> Any:
-    """The sum in float64, of sums of eight in the dtype of the tile, whose few errors are lost among so many."""
-    if a.size < 4096:
-        return np.add.reduce(a.astype(np.float64, copy=False), axis=None)  # faster than the reduction's own cast
-    if a.dtype == np.float64:
-        return np.add.reduce(a, axis=None)
-    flat, n = a.reshape(-1), a.size // 8 * 8
-    by_eight = np.add.reduce(flat[:n].reshape(8, -1), axis=0)
-    result = np.add.reduce(by_eight, dtype=np.float64) + np.add.reduce(flat[n:], dtype=np.float64)
-    return result if np.isfinite(result) else np.add.reduce(a, axis=None, dtype=np.float64)

@@ -7,12 +7,14 @@ import sys
 
 import numpy as np
 
+from ._summary import least, most
+
 FLOATS = (np.float16, np.float32, np.float64)
 DTYPES = tuple(map(np.dtype, FLOATS))  # in the machine's byte order
 
 
 def one_of(name: str, value, choices) -> None:
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+    if not (value is None or isinstance(value, str)) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
@@ -66,10 +68,7 @@ def within(name: str, tile, low: float, high: float) -> None:
     """Refuse numbers outside [low, high]. NaN passes: it has to come out again, not be hidden by an error."""
     if (low == -np.inf and high == np.inf) or tile.size == 0:
         return
-    # (a ufunc's reduction starts sooner than min() and max(), which are Python)
-    if (low == -np.inf or np.minimum.reduce(tile, axis=None) >= low) and (
-        high == np.inf or np.maximum.reduce(tile, axis=None) <= high
-    ):
+    if (low == -np.inf or least(tile) >= low) and (high == np.inf or most(tile) <= high):
         return
     bad = tile[(tile < low) | (tile > high)]
     if bad.size:

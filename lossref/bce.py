@@ -124,10 +124,12 @@ class BCEWithLogitsLoss(Elementwise):
     def formula(m, z, y, pos_weight):
         if m.hard:
             t = 1 - 2 * y
-            s = m.logistic(t * z)  # of the margin: how far z is on the wrong side
-            c = 1 if pos_weight is None else pos_weight * y + (1 - y)
+            s = m.margin(t * z)  # how far z is on the wrong side
+            if pos_weight is None:
+                return Parts(value=lambda: s.softplus, gradient=lambda: t * s.p, hessian=lambda: s.p * s.q)
+            c = pos_weight * y + (1 - y)
             return Parts(
-                value=lambda: s.softplus if pos_weight is None else m.times(c, s.softplus),
+                value=lambda: m.times(c, s.softplus),
                 gradient=lambda: c * t * s.p,
                 hessian=lambda: c * s.p * s.q,
             )

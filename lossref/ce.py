@@ -111,7 +111,7 @@ class NLLLoss(Classes):
         zero = m.zeros_like(x)
         return RowParts(
             value=lambda: target.total(0 - target(x)),
-            gradient=lambda: m.put(zero, target.y, -target.a * scale),
+            gradient=lambda: m.put(zero, target.y, -target.mass(scale)),
             hessian=lambda: m.outer(zero, zero),
             diagonal=lambda: zero,
             turned=lambda v: 0 * v,

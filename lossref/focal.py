@@ -70,12 +70,15 @@ class SigmoidFocalLoss(Elementwise):
     def formula(m, z, y, alpha, gamma):
         if m.hard:
             t = 1 - 2 * y
-            s = m.logistic(t * z)  # of the margin: how far z is on the wrong side
-            h = s.p**gamma if alpha is None else s.p**gamma * (alpha * y + (1 - alpha) * (1 - y))
+            s = m.margin(t * z)  # how far z is on the wrong side
+
+            def focus():
+                return s.p**gamma if alpha is None else s.p**gamma * (alpha * y + (1 - alpha) * (1 - y))
+
             return Parts(
-                value=lambda: h * s.softplus,
-                gradient=lambda: t * h * (s.p + gamma * s.q * s.softplus),
-                hessian=lambda: m.times(h * s.q, s.p + gamma * (2 * s.p + (gamma * s.q - s.p) * s.softplus)),
+                value=lambda: s.softplus * focus(),
+                gradient=lambda: t * focus() * (s.p + gamma * s.q_beside_p * s.softplus),
+                hessian=lambda: m.times(focus() * s.q, s.p + gamma * (2 * s.p + (gamma * s.q - s.p) * s.softplus)),
             )
         s = m.logistic(z)
         n = 1 - y

@@ -69,7 +69,7 @@ class KLDivLoss(Elementwise):
                 hessian=lambda: 0 * root,
             )
         return Parts(
-            value=lambda: m.times(y, m.log_or_0(y) - x),
+            value=lambda: m.times(y, m.finite_log(y) - x),
             gradient=lambda: -y,
             hessian=lambda: 0 * y,
         )

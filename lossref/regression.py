@@ -210,19 +210,18 @@ class HuberLoss(Elementwise):
     @staticmethod
     def formula(m, x, y, delta):
         r = x - y
-        a = m.abs(r)
         d = positive(delta, r) if delta <= m.huge(r) else math.inf
+        g = m.clip(r, -d, d)
 
         def value():
             if d == math.inf:
                 return 0.5 * r * r
             if delta < 4 / m.huge(r):  # nothing is left of the parabola
-                return multiplied(m, a, delta)
-            q = m.minimum(a, d)
-            return q * (a - 0.5 * q)
+                return multiplied(m, m.abs(r), delta)
+            return g * (r - 0.5 * g)
 
         return Parts(
             value=value,
-            gradient=lambda: m.clip(r, -d, d),
-            hessian=lambda: m.where(a <= d, m.constant(1, r), m.constant(0, r)),
+            gradient=lambda: g,
+            hessian=lambda: m.where(m.abs(r) <= d, m.constant(1, r), m.constant(0, r)),
         )

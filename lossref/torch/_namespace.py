@@ -41,7 +41,7 @@ class Torch:
         return torch.maximum(x, flag.to(x.dtype))
 
     @staticmethod
-    def log_or_0(x):
+    def finite_log(x):
         return torch.log(torch.where(x == 0, 1, x))
 
     @staticmethod

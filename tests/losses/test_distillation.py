@@ -320,7 +320,7 @@ def test_dtype_and_shape_are_kept(dtype, shape, reduction):
         assert all(np.array_equal(h, w.astype(dtype)) for h, w in zip((value, gradient), wide, strict=True))
 
 
-@pytest.mark.parametrize("shape", [(40_000, 3), (3, 50_001), (5, 7, 9001), (2, 3, 40_001)], ids=str)
+@pytest.mark.parametrize("shape", [(40_000, 3), (3, 70_001), (5, 7, 10_001), (2, 3, 40_001)], ids=str)
 def test_tiles_change_nothing(shape):
     x, y = batch(shape)
     loss = DistillationLoss(2.0, reduction="none")

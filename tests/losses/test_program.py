@@ -1,15 +1,18 @@
 """Formulas as programs on tiles: what is recorded is computed, hard labels agree with soft ones, sums are exact."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from cases import CASES
 
 import lossref
-from lossref import _base, _program
+from lossref import _base
 from lossref._numpy import NUMPY
-from lossref._program import Tape, total
+from lossref._program import Tape
+from lossref._summary import total
 
 HARD = {c.id: c for c in CASES if lossref.LOSSES[c.loss].knows_hard_labels and not c.soft}
 PARTS = ("gradient", "hessian")
@@ -107,4 +110,37 @@ def test_sums(size):
     large = np.full(size, 3e38, np.float32)  # eight of them are more than float32 holds
     with np.errstate(over="ignore"):
         assert total(large) == pytest.approx(size * 3e38, rel=1e-7)
-    assert _program.total(a.astype(np.float64)) == pytest.approx(math.fsum(a.tolist()), rel=1e-14)
+    assert total(a.astype(np.float64)) == pytest.approx(math.fsum(a.tolist()), rel=1e-14)
+
+
+def test_a_small_batch_finds_its_buffers_where_the_last_one_left_them():
+    program, out = recorded(lambda x: np.exp(x) + np.log(x) * x, np.ones(10))
+    [(shape, kept)] = program.kept.items()
+    assert shape == (10,) and out[0] == math.e
+    program(np.full(10, 2.0), out, scratch={})
+    assert program.kept[10,] is kept
+    assert out == pytest.approx(np.full(10, math.exp(2) + 2 * math.log(2)), rel=1e-15)
+    program(np.ones((2, 3)), np.empty((2, 3)), scratch={})
+    assert list(program.kept) == [(2, 3)]  # of one shape only
+    large = {}
+    program(np.ones(5000), np.empty(5000), scratch=large)
+    assert list(program.kept) == [(2, 3)] and list(large) == [(5000,)]  # a pass takes with it what is not small
+
+
+def test_threads_do_not_share_buffers():
+    """Many small batches at once, of the same loss: each comes out as it does alone."""
+    loss, rng = lossref.SigmoidFocalLoss(), np.random.default_rng(0)
+    batches = [(rng.normal(0, 3, 500), (rng.random(500) > 0.5) * 1.0) for _ in range(8)]
+    alone = [loss.value_and_grad(*batch) for batch in batches]
+
+    def again(i):
+        results = [loss.value_and_grad(*batches[i]) for _ in range(200)]
+        return all(value == alone[i][0] and np.array_equal(gradient, alone[i][1]) for value, gradient in results)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(again, range(8)))
+    finally:
+        sys.setswitchinterval(before)
