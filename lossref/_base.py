@@ -149,9 +149,12 @@ class Elementwise(Loss):
             hard = self.knows_hard_labels and validate.hard(tiles[1])
             if not hard:
                 validate.within(y_name, tiles[1], *self.target_range)
+            for name, weights_tile in zip(names, tiles[2:], strict=False):  # they may have been changed
+                validate.within(name, weights_tile, 0.0, np.inf)
             program = _program(self.formula, HARD if hard else NUMPY, *asked)
             program(*tiles[:inputs], *fixed, *tiles[inputs:], scratch=scratch[hard])
 
+        names = (*arrays, *weights)
         reads = [x, y, *arrays.values(), *weights.values()]
         inputs = len(reads)
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents

@@ -179,11 +179,13 @@ class Classes(Loss):
         return lambda m, p, q, nl: self.formula(m, p, q, nl, **arguments)
 
     def _class_weights(self, c):
-        if self.weight is not None and self.weight.shape != (c,):
+        if self.weight is None:
+            return None
+        if self.weight.shape != (c,):
             raise ValueError(
                 f"weight must have shape ({c},), one for each class of {self.names[0]}; got {self.weight.shape}"
             )
-        return self.weight
+        return validate.weights("weight", self.weight)  # it may have been changed
 
     def _target(self, x, y):
         """The target as an array, whether it holds class indices, and which of them count (None: all do)."""

@@ -267,10 +267,10 @@ class Distilled(torch.autograd.Function):
         """∂/∂x along g and ∂/∂y along h, where they are given. Those of the gradient are symmetric matrices."""
         x, y = ctx.saved_tensors
         if ctx.i:
-            return g if g is None else _covary(x / ctx.T, g), h if h is None else -_covary(y / ctx.T, h)
+            return g if g is None else _covary(x, ctx.T, g), h if h is None else -_covary(y, ctx.T, h)
         return (
             g if g is None else g * cls.apply(x, y, ctx.T, 1),
-            h if h is None else -_covary(y / ctx.T, torch.where(y == -math.inf, 0, x - y)) * h,
+            h if h is None else -_covary(y, ctx.T, torch.where(y == -math.inf, 0, x - y)) * h,
         )
 
     @classmethod
@@ -297,7 +297,9 @@ class ForwardDistilled(Distilled):
         return tangent if ctx.i else tangent.sum(-1)
 
 
-def _covary(z, v):
-    """(diag p - ppᵀ) v for p = softmax(z)."""
-    p = z.softmax(-1)
-    return p * (v - (p * v).sum(-1, keepdim=True))
+def _covary(x, T, v):
+    """(diag p - ppᵀ) v for p = softmax(x/T): told from the largest class, whose own part would cancel."""
+    k = x.argmax(-1, keepdim=True)
+    p = ((x - x.gather(-1, k)) / T).softmax(-1)
+    w = v - v.gather(-1, k)
+    return p * (w - (p * w).sum(-1, keepdim=True))

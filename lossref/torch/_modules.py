@@ -208,6 +208,9 @@ class Elementwise(Loss):
         if self._look(x):
             _check("input", x, *self.loss.input_range)
             _check("target", y, *self.target_range)
+            for name, tensor in (("weight", weight), ("pos_weight", extra)):
+                if tensor is not None:
+                    _check(name, tensor, 0, math.inf)
         term = Term if torch.compiler.is_compiling() else ForwardTerm
         times = operator.mul if weight is None else TORCH.times
         value = term.apply(x, y, extra, partial(self.loss.formula, **self.arguments()), times, 0, 0)
@@ -224,6 +227,7 @@ class Elementwise(Loss):
 class Classes(Loss):
     denominators = (None, "samples", "weights")
     label_smoothing = 0.0
+    weights_name = "weight"
 
     def __init__(self, weight, reduction, denominator, legacy=(None, None), ignore_index=-100):
         super().__init__(weight, reduction, denominator, legacy)
@@ -270,6 +274,8 @@ class Classes(Loss):
         look = self._look(x)
         if look:
             _check("input", x, *self.loss.input_range)
+            if weight is not None:
+                _check(self.weights_name, weight, 0, math.inf)
         rows = x.movedim(axis, -1).reshape(-1, c)
         kept: Any = None
         if hard:

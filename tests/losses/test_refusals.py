@@ -159,6 +159,21 @@ def test_weight_of_wrong_shape(name):
                 way(arrays(x), arrays(y))
 
 
+NAMED = [*((name, "weight") for name in WEIGHTED), ("SoftmaxFocalLoss", "alpha"), ("BCEWithLogitsLoss", "pos_weight")]
+
+
+@pytest.mark.parametrize("name, argument", NAMED)
+def test_weights_changed_to_negative_ones(name, argument):
+    """They were good when the loss was made; what matters is what they are when it is computed."""
+    x, y = good(name)
+    for make, arrays in ((lossref.LOSSES[name], np.array), (getattr(lossref.torch, name), torch.tensor)):
+        loss = make(**{argument: arrays([1.0, 2.0, 3.0])})
+        getattr(loss, argument)[2] = -0.5
+        for way in (loss, getattr(loss, "by_terms", loss)):
+            with pytest.raises(ValueError, match=rf"^{argument} must be at least 0; got -0\.5$"):
+                way(arrays(x), arrays(y))
+
+
 # -- what is refused by others, and is not here ----------------------------------------------------------------------
 
 

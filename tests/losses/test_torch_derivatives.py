@@ -137,6 +137,29 @@ def test_the_tail_is_kept():
     assert bend(torch.nn.CrossEntropyLoss()) == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("T", [1.0, 3.0])
+def test_distillation_of_saturated_rows(T, dtype):
+    """Each entry of the Hessian, with its last places: of confident rows, far from 0; by the teacher its negative."""
+    precision = 4 * torch.finfo(dtype).eps
+    x = T * torch.tensor([[30.0, 0.0, 1.0], [-1000.0, -990.0, -1002.0], [40.0, 40.5, 0.0]], dtype=dtype)
+    module, loss = lossref.torch.DistillationLoss(T, reduction="sum"), lossref.DistillationLoss(T, reduction="sum")
+    wanted = loss.hess(x.double().numpy(), np.zeros((3, 3)))
+
+    def of_row(i, j, by):
+        student, teacher = (t.clone().requires_grad_() for t in ((x, x - 1) if by == 0 else (x - 1, x)))
+        (g,) = torch.autograd.grad(module(student, teacher), student, create_graph=True)
+        return torch.autograd.grad(g[i, j], (student, teacher)[by])[0][i].numpy()
+
+    for i, j in np.ndindex(3, 3):
+        assert of_row(i, j, 0) == pytest.approx(wanted[i, j], rel=precision, abs=0)
+        assert of_row(i, j, 1) == pytest.approx(-wanted[i, j], rel=precision, abs=0)
+    tangents = torch.func.vmap(
+        lambda v: torch.func.jvp(torch.func.grad(lambda t: module(t, x - 1)), (x,), (v.expand_as(x),))[1]
+    )(torch.eye(3, dtype=dtype))
+    assert tangents.numpy() == pytest.approx(wanted.transpose(2, 0, 1), rel=precision, abs=0)
+
+
 # -- what stands behind the loss, and what changes before backward ---------------------------------------------------
 
 
