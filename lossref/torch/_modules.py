@@ -169,7 +169,8 @@ class Loss(nn.Module):
         if input.dtype not in (torch.float16, torch.bfloat16):
             return input, input.dtype
         # half precision is computed in single, and under autocast stays there, as torch's losses do
-        autocast = torch.is_autocast_enabled(input.device.type)
+        kind = input.device.type
+        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
         return input.float(), torch.float32 if autocast else input.dtype
 
     @staticmethod

@@ -1,5 +1,6 @@
 """In the place of torch.nn's own: every combination of arguments, autocast, state, code that a compiler makes."""
 
+import inspect
 import itertools
 import shutil
 import warnings
@@ -215,6 +216,46 @@ def test_meta_device_says_shapes_only(name):
     value = getattr(lossref.torch, name)(reduction="none")(x().to("meta"), y().to("meta"))
     wanted = getattr(lossref.torch, name)(reduction="none")(x(), y())
     assert value.is_meta and value.shape == wanted.shape and value.dtype == wanted.dtype
+
+
+def everything(name):
+    """Every argument that changes what is computed, one at a time, with each reduction and denominator."""
+    loss, module = lossref.LOSSES[name], getattr(lossref.torch, name)
+    weights = {"weight": [W], "pos_weight": [W], "alpha": [None, 0.5, W], "gamma": [0.0, 0.5], "log_target": [True]}
+    others = {"label_smoothing": [0.1], "ignore_index": [1], "beta": [0.0], "delta": [2.0], "temperature": [3.0]}
+    known = inspect.signature(module).parameters
+    for argument, values in (weights | others).items():
+        for value in values if argument in known else ():
+            if not (name == "SigmoidFocalLoss" and value is W):
+                yield {argument: value}
+    for reduction in loss.reductions:
+        for denominator in module.denominators:
+            yield {"reduction": reduction, "denominator": denominator, **({"weight": W} if "weight" in known else {})}
+
+
+@each_loss
+def test_nothing_waits_for_a_device(name):
+    """On meta there are no numbers: who asks for one, which on a GPU means to wait for it, fails.
+
+    Value, gradient, and their derivatives; half precision; targets of both kinds.
+    """
+    x, y, _ = BOTH[name]
+    targets = [y(), soft(tuple(x().shape))] if name in ("CrossEntropyLoss", "SoftmaxFocalLoss") else [y()]
+    tried = 0
+    for kwargs in ({}, *everything(name)):
+        for target, dtype in itertools.product(targets, (torch.float64, torch.bfloat16)):
+            module = getattr(lossref.torch, name)(**kwargs).to("meta")
+            at = x().to("meta", dtype).requires_grad_()
+            value = module(at, target.to("meta"))
+            (gradient,) = torch.autograd.grad(value.sum(), at, create_graph=True)
+            assert value.dtype == dtype and gradient.is_meta and gradient.shape == at.shape
+            if gradient.requires_grad:
+                assert torch.autograd.grad(gradient.sum(), at)[0].shape == at.shape
+            tried += 1
+    assert tried >= 10
+    number = torch.zeros((), device="meta")
+    with pytest.raises(RuntimeError):  # this is what would be seen
+        number.item()
 
 
 @pytest.fixture(scope="module")
