@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ._elementary import Logistic, Margin, Softmax, positive
-from ._program import whole
+from ._program import clip, whole
 from ._summary import least, most
 
 TAME = {np.dtype(t).itemsize: 0.4 * math.log(np.finfo(t).max) for t in (np.float32, np.float64)}
@@ -38,7 +38,7 @@ class Numpy:
 
     @staticmethod
     def clip(x, low, high):
-        return np.minimum(np.maximum(x, low), high)
+        return clip(x, low, high)
 
     @staticmethod
     @whole
@@ -104,7 +104,7 @@ class Numpy:
     @staticmethod
     def constant(number, like):
         """The number in every place, but NaN where ``like`` is NaN."""
-        return number + 0 * np.clip(like, -1, 1)  # inf is as good as any
+        return number + 0 * clip(like, -1, 1)  # inf is as good as any
 
     # along the last axis, which is kept
 
