@@ -104,9 +104,14 @@ class Margin:
         return 1 / self.u
 
     @lazy
+    def fade(self):
+        """What σ(-z) is of that."""
+        return self.m.exp(self.m.minimum(60 - self.z, 0))
+
+    @lazy
     def q(self):
         """σ(-z)"""
-        return self.m.minimum(self.q_beside_p, self.m.exp(-self.z))  # above 60, only the second still falls
+        return self.q_beside_p * self.fade
 
 
 def log1p(m, e, u):

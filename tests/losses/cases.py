@@ -256,7 +256,7 @@ def focal(alpha, gamma, labels):
         peer=peer,
         kwargs={"alpha": alpha, "gamma": gamma},
         soft=not set(labels) <= {0, 1},
-        gains=(1, 1, 1 + gamma * 104),  # far on the wrong side the Hessian is -γ² p_t log p_t
+        gains=(1, 1, 1 if set(labels) <= {0, 1} else 1 + gamma * 104),  # far on the wrong side it is -γ² p_t log p_t
         digits=lambda z: int(abs(z) / 2.3 * (2 + gamma)),
         gradient_terms=gradient_terms,
         hessian_terms=hessian_terms,
