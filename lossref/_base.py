@@ -139,7 +139,7 @@ class Elementwise(Loss):
 
         asked = (
             tuple(numbers.items()), tuple(arrays), bool(weights), compute, reduced and value, not reduced and value,
-            derivative,
+            derivative, pull != 1,
         )  # fmt: skip
         fixed = [np.array(pull, compute), total] if reduced and value else [np.array(pull, compute)]
         scratch: dict[bool, dict] = {True: {}, False: {}}
@@ -181,7 +181,7 @@ class Elementwise(Loss):
 
 
 @lru_cache(maxsize=256)
-def _program(formula, m, numbers, arrays, weighted, dtype, total, values, derivative) -> Program:
+def _program(formula, m, numbers, arrays, weighted, dtype, total, values, derivative, scaled) -> Program:
     """The tiles: x, y, the arrays, the weight, and the scale of derivatives; then the total, values, derivatives."""
     tape = Tape()
     x, y = tape.given(dtype), tape.given(dtype)
@@ -197,5 +197,9 @@ def _program(formula, m, numbers, arrays, weighted, dtype, total, values, deriva
             tape.end(np.add, v, 0)  # what costs nothing costs 0, not -0
     if derivative:  # written last: out may be x itself
         d = getattr(parts, derivative)()
-        tape.end(np.multiply, d if weight is None else m.times(weight, d), scale)
+        d = d if weight is None else m.times(weight, d)
+        if scaled:
+            tape.end(np.multiply, d, scale)
+        else:
+            tape.end_with(d)
     return tape.program()

@@ -133,6 +133,14 @@ class Tape:
         """An operation whose result leaves the program: in the order of the ends, the registers after those given."""
         self._ends.append(self.note(function, inputs).index)
 
+    def end_with(self, a: Symbol) -> None:
+        """The same for what is there already, which is not copied where the last operation made it."""
+        function, _, _ = self._operations[a.index]
+        if a.index + 1 == len(self._operations) and isinstance(function, np.ufunc) and function not in NOT_IN_PLACE:
+            self._ends.append(a.index)
+        else:
+            self.end(np.positive, a)
+
     def _as(self, a: Any, dtype: np.dtype[Any]) -> int:
         if not isinstance(a, Symbol):
             with np.errstate(over="ignore"):

@@ -75,7 +75,7 @@ class SigmoidFocalLoss(Elementwise):
             def focus():
                 return s.p**gamma if alpha is None else s.p**gamma * (alpha * y + (1 - alpha) * (1 - y))
 
-            def hessian():
+            def bend():
                 rest = s.p + gamma * (2 * s.p + (gamma * s.q_beside_p - s.p) * s.softplus)
                 # σ(-z) comes last and in two factors: it may be subnormal where the Hessian is not
                 return m.times(s.fade * focus(), rest) * s.q_beside_p
@@ -83,7 +83,7 @@ class SigmoidFocalLoss(Elementwise):
             return Parts(
                 value=lambda: s.softplus * focus(),
                 gradient=lambda: t * focus() * (s.p + gamma * s.q_beside_p * s.softplus),
-                hessian=hessian,
+                hessian=bend,
             )
         s = m.logistic(z)
         n = 1 - y

@@ -83,15 +83,20 @@ def test_tiles_change_nothing(case, size):
 
 
 @each_loss
-def test_out(case):
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_out(case, reduction):
     x, y = data(case, (100, 1000))
-    loss = build(case)
+    loss = build(case, reduction=reduction)
     wanted = loss.grad(x, y)
     out = np.empty_like(x)
     assert loss.grad(x, y, out=out) is out and np.array_equal(out, wanted)
     assert loss.hess(x, y, out=out) is out and np.array_equal(out, loss.hess(x, y))
     here = x.copy()
     assert loss.grad(here, y, out=here) is here and np.array_equal(here, wanted)  # in place
+    here = x.copy()
+    value, gradient = loss.value_and_grad(here, y, out=here)
+    assert np.array_equal(value, loss(x, y)) and np.array_equal(gradient, wanted)
+    assert np.array_equal(loss.hess(here := x.copy(), y, out=here), loss.hess(x, y))
     for size in ((4, 3), (100, 1000)):  # overlapping, but not the same elements
         shared = np.zeros(np.prod(size) + 1)
         shared[:-1] = x[: size[0], : size[1]].ravel()

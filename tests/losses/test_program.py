@@ -113,6 +113,28 @@ def test_sums(size):
     assert total(a.astype(np.float64)) == pytest.approx(math.fsum(a.tolist()), rel=1e-14)
 
 
+def test_what_the_last_operation_made_is_not_copied():
+    def steps(formula, size=9):
+        tape = Tape()
+        x = tape.given(np.dtype(np.float64))
+        tape.end_with(formula(x))
+        program, out = tape.program(), np.empty(size)
+        program(np.linspace(-1, 1, size), out, scratch={})
+        return len(program.steps), out.tolist()
+
+    x = np.linspace(-1, 1, 9)
+    assert steps(lambda x: 2 * x) == (1, (2 * x).tolist())
+    assert steps(lambda x: x) == (1, x.tolist())  # the tile itself is copied
+    assert steps(np.sign) == (2, np.sign(x).tolist())  # in place that takes longer than the copy
+
+    def earlier(x):
+        first = x + 1
+        first * x  # noted after it, and needed by nobody
+        return first
+
+    assert steps(earlier) == (2, (x + 1).tolist())
+
+
 def test_a_small_batch_finds_its_buffers_where_the_last_one_left_them():
     program, out = recorded(lambda x: np.exp(x) + np.log(x) * x, np.ones(10))
     [(shape, kept)] = program.kept.items()
