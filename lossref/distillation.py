@@ -139,21 +139,29 @@ class Pair:
 
     @lazy
     def pD(self):
-        return self.m.times(self.p, self.D)
+        return self.p * self.m.where(self.p == 0, 0, self.D)
+
+    @lazy
+    def near(self):
+        """D where it is close, elsewhere 0: there the series would be nan, and its derivative with it."""
+        return self.m.where(self.close, self.D, 0)
 
     @lazy
     def phi(self):
-        return phi(self.D / self.T)
+        return phi(self.near / self.T)
 
     @lazy
     def gradient(self):
         """T (q - p)"""
-        return self.m.where(self.close, self.pD * (1 + self.D / self.T * self.phi), self.T * (self.q - self.p))
+        grown = self.p * self.near * (1 + self.near / self.T * self.phi)
+        return self.m.where(self.close, grown, self.T * (self.q - self.p))
 
     @lazy
     def terms(self):
         """T² (p log p/q + q - p); the q - p add up to 0."""
-        return self.m.where(self.close, self.pD * self.D * self.phi, self.T * (self.gradient - self.pD))
+        return self.m.where(
+            self.close, self.p * self.near * self.near * self.phi, self.T * (self.gradient - self.pD)
+        )
 
 
 class Softened:
@@ -166,7 +174,7 @@ class Softened:
         self.d, self.lost = difference(above_abyss(m, x, self.top), self.top)
         z = m.maximum(self.d / T, -1e4)  # exp is 0 long before
         e = m.exp(z)
-        e = e + m.times(e, (self.lost + remainder(self.d, z, T)) / T)
+        e = e + e * m.clip((self.lost + remainder(self.d, z, T)) / T, -1, 1)  # (beyond is only what z left out)
         _, self.others = m.apart(e, self.k)
         self.sum = 1 + self.others
         self.inverse = 1 / self.sum
@@ -183,10 +191,13 @@ def log_ratio(m, student, teacher, T):
     D = (student.d - teacher.d) + (student.lost - teacher.lost)
     D = m.where(student.x == -math.inf, -math.inf, D)
     shift = T * (m.log(student.sum) - m.log(teacher.sum))
-    u = D / T
-    mean = m.sum(m.where(m.abs(u) < 1, p * D * (1 + u * phi(u)), T * (q * m.exp(shift / T) - p)))
+    close = m.abs(D) < T
+    near = m.where(close, D, 0)
+    u = near / T
+    mean = m.sum(m.where(close, p * near * (1 + u * phi(u)), T * (q * m.exp(shift / T) - p)))
     u = mean / T
-    log1p = m.where(u == 0, mean, mean * (m.log1p(u) / u))  # T log(1 + u), for any T
+    # T log(1 + u), for any T; where it is 0, so are the derivatives of what stands for it
+    log1p = mean * m.where(u == 0, 1 - u / 2, m.log1p(u) / m.where(u == 0, 1, u))
     return D - m.where(m.abs(shift) < T / 2, log1p, shift)
 
 

@@ -25,6 +25,7 @@ from .. import bce, ce, distillation, focal, kl, regression
 from .._validate import number
 from ._autograd import Distilled, ForwardDistilled
 from ._modules import Classes, Elementwise, Loss, func_at_work, has_classes
+from ._namespace import SMOOTH
 
 
 class BCELoss(Elementwise):
@@ -82,15 +83,6 @@ class KLDivLoss(Elementwise):
         return {"log_target": self.log_target}
 
 
-def _recipe(x, y):
-    """The divergence of each row, written for torch to differentiate: less exact where x is next to y, and never NaN.
-
-    Inside of torch.func the compiler loses the second derivative of a Function.
-    """
-    p = y.softmax(-1)
-    return (p * torch.where(p == 0, 0, y.log_softmax(-1) - x.log_softmax(-1))).sum(-1)
-
-
 class DistillationLoss(Loss):
     """`lossref.DistillationLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.DistillationLoss`。
 
@@ -128,7 +120,8 @@ class DistillationLoss(Loss):
         has_classes(c, input)
         x, y = x.reshape(-1, c), y.reshape(-1, c)
         if torch.compiler.is_compiling() and func_at_work():
-            value = _recipe(x / self.temperature, y / self.temperature) * self.temperature**2
+            # The compiler loses the second derivative of a Function inside of torch.func: it gets the formula itself.
+            value = self.loss.parts(SMOOTH, self.temperature, x, y).value().squeeze(-1)
         else:
             term = Distilled if torch.compiler.is_compiling() else ForwardDistilled
             value = term.apply(x, y, self.temperature, 0)

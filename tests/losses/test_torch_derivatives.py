@@ -313,3 +313,46 @@ def test_compiled_for_any_size_with_weights():
     x, y = torch.tensor([[0.3, -1.0, 2.0]] * 4), torch.tensor([[1.0, 0.0, 1.0]] * 4)
     torch._dynamo.reset()
     assert torch.compile(m, dynamic=True, backend="eager")(x, y).item() == pytest.approx(m(x, y).item(), rel=1e-6)
+
+
+def pairs(dtype):
+    """Rows of students and teachers, by how far apart they are."""
+    y = 3 * torch.tensor([[0.3, -1.0, 2.0, 0.5], [1.0, 1.5, -0.5, 0.0]], dtype=dtype)
+    off = torch.tensor([[1.0, -2.0, 0.5, 0.0], [0.2, 0.1, -1.0, 1.5]], dtype=dtype)
+    masked = torch.tensor([0.0, -torch.inf, 0.0, 0.0], dtype=dtype)
+    near = y + 1e-3 * off
+    return {
+        "same": (y, y),
+        "near": (near, y),
+        "far": (y + 9 * off, y),
+        "masked teacher": (near, y + masked),
+        "both masked": (near + masked, y + masked),
+        "one class": (y[:, :1], y[:, :1]),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("how", pairs(torch.float64))
+def test_distillation_compiled_inside_of_func(how, dtype, T=3.0):
+    """There torch differentiates the formula itself: it has to be as exact as the derived one, and never nan."""
+    x, y = pairs(dtype)[how]
+    module, loss = lossref.torch.DistillationLoss(T, reduction="sum"), lossref.DistillationLoss(T, reduction="sum")
+    v = torch.linspace(1, 2, x.shape[1], dtype=dtype).expand_as(x)
+
+    def f(student, teacher):
+        gradients, value = torch.func.grad_and_value(module, argnums=(0, 1))(student, teacher)
+        bent = torch.func.grad(lambda s: (torch.func.grad(module)(s, teacher) * v).sum())(student)
+        return value, *gradients, bent
+
+    torch._dynamo.reset()
+    found = torch.compile(f, fullgraph=True, backend="eager")(x, y)
+    student, teacher = (t.double().clone().requires_grad_() for t in (x, y))
+    (by_teacher,) = torch.autograd.grad(module(student, teacher), teacher)
+    value, gradient = loss.value_and_grad(x.double().numpy(), y.double().numpy())
+    bent = np.einsum("nij,nj->ni", loss.hess(x.double().numpy(), y.double().numpy()), v.double().numpy())
+    wanted = (value, gradient, by_teacher.numpy(), bent)
+    of_terms = (0, 0, value / T, 0)  # the gradient by the teacher is the p D less their mean
+    for got, w, terms in zip(found, wanted, of_terms, strict=True):
+        size = np.abs(w).max() + terms
+        np.testing.assert_allclose(got.numpy(), w, rtol=0, atol=20 * torch.finfo(dtype).eps * size)
