@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +29,7 @@ class Numpy:
     hard = False  # whether labels are known to be 0 or 1
 
     abs = staticmethod(np.abs)
+    size = abs
     exp = staticmethod(np.exp)
     log = staticmethod(np.log)
     log1p = staticmethod(np.log1p)
@@ -35,6 +37,7 @@ class Numpy:
     maximum = staticmethod(np.maximum)
 
     sign = staticmethod(np.sign)
+    power = staticmethod(operator.pow)
 
     @staticmethod
     def clip(x, low, high):

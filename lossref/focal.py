@@ -88,7 +88,9 @@ class SigmoidFocalLoss(Elementwise):
         s = m.logistic(z)
         n = 1 - y
         wrong = n * s.p + y * s.q  # 1 - p_t
-        focus = wrong**gamma if alpha is None else wrong**gamma * (alpha * y + (1 - alpha) * n)
+        focus = m.power(wrong, gamma)
+        if alpha is not None:
+            focus = focus * (alpha * y + (1 - alpha) * n)
         entropy = m.times(n, s.softplus) + m.times(y, s.softplus_neg)
         # d log(1 - p_t)/dz, so that no power γ - 1 appears; where 1 - p_t is 0, so is the numerator
         rate = (n - y) * (s.p * s.q) / m.maximum(wrong, positive(0, z))
@@ -173,7 +175,7 @@ class SoftmaxFocalLoss(Classes):
 
     @staticmethod
     def formula(m, p, q, nl, gamma):
-        focus = q**gamma
+        focus = m.power(q, gamma)
         rate = m.times(
             p, nl / m.maximum(q, positive(0, q))
         )  # -p log p / (1-p): 1 at p = 1, where no power γ - 1 is

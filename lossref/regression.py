@@ -93,7 +93,7 @@ class L1Loss(Elementwise):
     def formula(m, x, y):
         r = x - y
         return Parts(
-            value=lambda: m.abs(r),
+            value=lambda: m.size(r),
             gradient=lambda: m.sign(r),
             hessian=lambda: m.constant(0, r),
         )
@@ -144,14 +144,16 @@ class SmoothL1Loss(Elementwise):
 
     @staticmethod
     def formula(m, x, y, beta):
+        if beta == 0:
+            return L1Loss.formula(m, x, y)
         r = x - y
-        b = positive(beta, r)  # the parabola of half-width 0 is that of the smallest number there is
+        b = positive(beta, r)  # of a half-width that rounds to 0, it is the smallest number there is
         q = m.minimum(m.abs(r), min(b, m.huge(r)))
 
         def hessian():
             flat = m.constant(0, r)
             bend = 1 / b if 1 / b <= m.huge(r) else math.inf
-            return m.where(m.abs(r) < (b if b <= m.huge(r) else math.inf), bend, flat) if beta else flat
+            return m.where(m.abs(r) < (b if b <= m.huge(r) else math.inf), bend, flat)
 
         return Parts(
             value=lambda: divided(m, q, b) * (m.abs(r) - 0.5 * q),  # q/b first: q*q may underflow

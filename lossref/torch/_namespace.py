@@ -13,11 +13,13 @@ class Torch:
     hard = False  # labels are not looked at
 
     abs: Any = staticmethod(torch.abs)
+    size: Any = staticmethod(torch.abs)  # with a kink: its slope at 0 is 0
     exp = staticmethod(torch.exp)
     log = staticmethod(torch.log)
     log1p = staticmethod(torch.log1p)
     relu: Any = staticmethod(torch.relu)
     where = staticmethod(torch.where)
+    power: Any = staticmethod(torch.pow)
     clip = staticmethod(torch.clamp)
 
     @staticmethod
@@ -124,6 +126,22 @@ class Smooth(Torch):
     @staticmethod
     def minimum(x, y):
         return torch.where(x < y, x, y)
+
+    @staticmethod
+    def power(x, number):
+        """x**number, told from what x is: so no derivative takes a power of a small x that is beyond the dtype."""
+        here = x.detach()
+        none = here == 0
+        return here**number * (torch.where(none, 1, x) / torch.where(none, 1, here)) ** number
+
+    def softmax(self, x, y):
+        return SmoothSoftmax(self, x)
+
+
+class SmoothSoftmax(Softmax):
+    def surprisal(self, at):
+        # of the largest class log_sum is all: 1 - 1 in the derivative of top - x would leave nothing of the rest
+        return self.log_sum + torch.where(at.is_class(self.k), 0, self.top - at(self.x))
 
 
 SMOOTH = Smooth()

@@ -356,3 +356,42 @@ def test_distillation_compiled_inside_of_func(how, dtype, T=3.0):
     for got, w, terms in zip(found, wanted, of_terms, strict=True):
         size = np.abs(w).max() + terms
         np.testing.assert_allclose(got.numpy(), w, rtol=0, atol=20 * torch.finfo(dtype).eps * size)
+
+
+ENDS = torch.tensor([[-60.0, -20.0, -200.0], [0.0, 50.0, 3.0], [-5.0, 20.0, 60.0]])
+INSIDE = {
+    "BCEWithLogitsLoss": ({}, ENDS, torch.tensor([[0.0, 0, 0], [0, 1, 1], [1, 1, 1]])),
+    "SigmoidFocalLoss": ({"gamma": 0.5}, ENDS, torch.tensor([[0.0, 0, 0], [0, 1, 1], [1, 1, 1]])),
+    "L1Loss": ({}, ENDS, torch.zeros(3, 3)),
+    "SmoothL1Loss": ({"beta": 0.0}, ENDS, torch.zeros(3, 3)),
+    "HuberLoss": ({}, ENDS, torch.ones(3, 3)),
+    "CrossEntropyLoss": ({}, torch.tensor(ROWS), torch.tensor(INDEX)),
+    "CrossEntropyLoss, masses": ({}, torch.tensor(ROWS), torch.tensor(MASSES)),
+    "SoftmaxFocalLoss": ({"gamma": 0.5}, torch.tensor(ROWS), torch.tensor(INDEX)),
+    "SoftmaxFocalLoss, masses": ({"gamma": 0.5}, torch.tensor(ROWS), torch.tensor(MASSES)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", INSIDE)
+def test_compiled_inside_of_func_at_the_ends(name):
+    """Also where torch differentiates the formula itself, no tail is lost, nothing is nan and kinks have their slope."""
+    kwargs, x, y = INSIDE[name]
+    module, loss = build(name.partition(",")[0], **kwargs, reduction="sum")
+    v = torch.linspace(1, 2, 3).expand_as(x)
+
+    def f(x):
+        slope = torch.func.grad(module)
+        return slope(x, y), torch.func.grad(lambda x: (slope(x, y) * v).sum())(x)
+
+    torch._dynamo.reset()
+    gradient, bent = torch.compile(f, fullgraph=True, backend="eager")(x)
+    exact, labels = x.double().numpy(), y.numpy()
+    blocks = loss.hess(exact, labels)
+    if blocks.shape == x.shape:
+        blocks = np.eye(3) * blocks[:, None]
+    wanted = np.einsum("nij,nj->ni", blocks, v.numpy())
+    size = np.einsum("nij,nj->ni", np.abs(blocks), v.numpy())
+    smallest = 4 * torch.finfo(x.dtype).smallest_normal
+    np.testing.assert_allclose(gradient, loss.grad(exact, labels), rtol=2e-6, atol=smallest)
+    assert np.all(np.abs((bent + 0).numpy() - wanted) <= 2e-6 * size + smallest)
