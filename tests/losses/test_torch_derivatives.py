@@ -375,7 +375,7 @@ INSIDE = {
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("name", INSIDE)
 def test_compiled_inside_of_func_at_the_ends(name):
-    """Also where torch differentiates the formula itself, no tail is lost, nothing is nan and kinks have their slope."""
+    """Where torch differentiates the formula itself, no tail is lost, nothing is nan and kinks have their slope."""
     kwargs, x, y = INSIDE[name]
     module, loss = build(name.partition(",")[0], **kwargs, reduction="sum")
     v = torch.linspace(1, 2, 3).expand_as(x)
