@@ -105,6 +105,11 @@ class Numpy:
     zeros_like = staticmethod(np.zeros_like)
 
     @staticmethod
+    def used(x, where):
+        """x, which is used only where that is so: elsewhere it may be anything."""
+        return x
+
+    @staticmethod
     def constant(number, like):
         """The number in every place, but NaN where ``like`` is NaN."""
         return number + 0 * clip(like, -1, 1)  # inf is as good as any

@@ -139,12 +139,12 @@ class Pair:
 
     @lazy
     def pD(self):
-        return self.p * self.m.where(self.p == 0, 0, self.D)
+        return self.m.times(self.p, self.m.used(self.D, self.p > 0))
 
     @lazy
     def near(self):
-        """D where it is close, elsewhere 0: there the series would be nan, and its derivative with it."""
-        return self.m.where(self.close, self.D, 0)
+        """D where it is close, for the series."""
+        return self.m.used(self.D, self.close)
 
     @lazy
     def phi(self):
@@ -192,7 +192,7 @@ def log_ratio(m, student, teacher, T):
     D = m.where(student.x == -math.inf, -math.inf, D)
     shift = T * (m.log(student.sum) - m.log(teacher.sum))
     close = m.abs(D) < T
-    near = m.where(close, D, 0)
+    near = m.used(D, close)
     u = near / T
     mean = m.sum(m.where(close, p * near * (1 + u * phi(u)), T * (q * m.exp(shift / T) - p)))
     u = mean / T

@@ -68,6 +68,11 @@ class Torch:
     zeros_like = staticmethod(torch.zeros_like)
 
     @staticmethod
+    def used(x, where):
+        """x, which is used only where that is so."""
+        return x
+
+    @staticmethod
     def constant(number, like):
         return number + 0 * torch.clamp(like, -1, 1)
 
@@ -126,6 +131,11 @@ class Smooth(Torch):
     @staticmethod
     def minimum(x, y):
         return torch.where(x < y, x, y)
+
+    @staticmethod
+    def used(x, where):
+        """x where it is used; elsewhere its derivative, times 0, could be nan."""
+        return torch.where(where, x, 0)
 
     @staticmethod
     def power(x, number):

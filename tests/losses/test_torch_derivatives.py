@@ -138,6 +138,7 @@ def test_the_tail_is_kept():
     assert bend(torch.nn.CrossEntropyLoss()) == 0
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("T", [1.0, 3.0])
 def test_distillation_of_saturated_rows(T, dtype):
