@@ -377,6 +377,23 @@ def test_distillation_differentiates_itself(how, T, dtype):
         np.testing.assert_allclose(got.numpy(), w, rtol=0, atol=20 * torch.finfo(dtype).eps * size)
 
 
+@pytest.mark.parametrize("order", [3, 4])
+@pytest.mark.parametrize("how", ["same", "near", "far"])
+def test_distillation_differentiates_itself_again(how, order, T=10.0):
+    """Along a direction, against differences of the Hessian."""
+    x, y = pairs(torch.float64)[how]
+    loss, v = lossref.DistillationLoss(T, reduction="sum"), torch.tensor([5.0, 4.0, 0.0, 2.0], dtype=torch.float64)
+    step = 1e-3
+    before, here, after = (np.einsum("nij,i,j->", loss.hess(x + e * v, y), v, v) for e in (-step, 0, step))
+    wanted = (after - before) / (2 * step) if order == 3 else (after - 2 * here + before) / step**2
+
+    def along(t):
+        return loss.parts(_namespace.SMOOTH, T, x + t * v, y).value().sum()
+
+    found = repeated(along, torch.zeros((), dtype=torch.float64, requires_grad=True), order)
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
 ENDS = torch.tensor([[-60.0, -20.0, -200.0], [0.0, 50.0, 3.0], [-5.0, 20.0, 60.0]])
 INSIDE = {
     "BCEWithLogitsLoss": ({}, ENDS, torch.tensor([[0.0, 0, 0], [0, 1, 1], [1, 1, 1]])),
