@@ -25,7 +25,7 @@ BOUNDS: dict[Any, Callable[[Any], tuple[Any, Any]]] = {  # seven times faster as
     np.maximum: lambda low: (low, np.inf),
     np.minimum: lambda high: (-np.inf, high),
 }
-SMALL = 4096  # tiles whose buffers are worth keeping
+SMALL = 2048  # tiles whose buffers are worth keeping, and small enough to be kept by every program
 NOT_IN_PLACE = (np.sign,)  # ten times slower there
 
 Scratch: TypeAlias = dict[tuple[int, ...], list[Any]]  # by the shape of the tile
