@@ -90,8 +90,12 @@ class Margin:
         self.u = 1 + self.e
 
     @lazy
+    def softplus_to_60(self):
+        return log1p(self.m, self.e, self.u)
+
+    @lazy
     def softplus(self):
-        return self.m.maximum(self.z, log1p(self.m, self.e, self.u))
+        return self.m.maximum(self.z, self.softplus_to_60)
 
     @lazy
     def p(self):

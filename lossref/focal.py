@@ -82,7 +82,8 @@ class SigmoidFocalLoss(Elementwise):
 
             return Parts(
                 value=lambda: s.softplus * focus(),
-                gradient=lambda: t * focus() * (s.p + gamma * s.q_beside_p * s.softplus),
+                # (both stop at 60, where their product is nothing beside σ(z))
+                gradient=lambda: t * focus() * (s.p + gamma * s.q_beside_p * s.softplus_to_60),
                 hessian=bend,
             )
         s = m.logistic(z)

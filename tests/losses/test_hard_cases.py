@@ -175,6 +175,16 @@ def test_focal_hessian_of_logits_near_the_end_of_the_dtype():
     assert lossref.SigmoidFocalLoss(gamma=50, reduction="sum").hess(f32([1e38]), f32([0])).tolist() == [0]
 
 
+@pytest.mark.parametrize("gamma", [0, 0.5, 2, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_focal_gradient_of_huge_logits(gamma, dtype):
+    """σ(z) is 1 long before, and softplus(z) σ(-z) nothing: also where softplus(z) is huge, or inf."""
+    z = np.array([40, 59, 61, 100, 700, 1e4, 1e20, 3e38, np.inf], dtype)
+    loss = lossref.SigmoidFocalLoss(alpha=None, gamma=gamma, reduction="none")
+    np.testing.assert_allclose(loss.grad(z, np.zeros_like(z)), 1, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(loss.grad(-z, np.ones_like(z)), -1, rtol=4 * np.finfo(dtype).eps)
+
+
 @each_loss
 def test_a_reduction_that_is_changed_later_is_checked(name, kwargs, x, y):
     loss, m = lossref.LOSSES[name](**kwargs), module(name, **kwargs)
