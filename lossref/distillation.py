@@ -94,7 +94,7 @@ class DistillationLoss(Classes):
         return y, False, None
 
     def _rows(self, x, y, kept, hard, weight, compute):
-        return y.transpose(0, 2, 1).reshape(x.shape).astype(compute, copy=False)
+        return y.transpose(0, 2, 1).reshape(x.shape).astype(compute, order="C", copy=False)
 
     def _formula(self):
         return self.temperature
@@ -195,10 +195,13 @@ def log_ratio(m, student, teacher, T):
     near = m.used(D, close)
     u = near / T
     mean = m.sum(m.where(close, p * near * (1 + u * phi(u)), T * (q * m.exp(shift / T) - p)))
+    small = m.abs(shift) < T / 2
+    mean = m.used(mean, small)
     u = mean / T
-    # T log(1 + u), for any T; where it is 0, so are the derivatives of what stands for it
-    log1p = mean * m.where(u == 0, 1 - u / 2, m.log1p(u) / m.where(u == 0, 1, u))
-    return D - m.where(m.abs(shift) < T / 2, log1p, shift)
+    # T log(1 + u), for any T; the series is exact to the fourth derivative
+    series = mean * (1 - u * (1 / 2 - u * (1 / 3 - u / 4)))
+    log1p = m.where(m.abs(u) < 2.0**-60, series, T * m.log1p(u))
+    return D - m.where(small, log1p, shift)
 
 
 def phi(u):
