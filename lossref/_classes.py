@@ -145,7 +145,7 @@ class Classes(Loss):
         total = 0.0
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             for n, d in rows(shape, compute) if x.size else ():
-                block = _flat(x3[n, :, d]).astype(compute, order="C", copy=False)
+                block = _flat(x3[n, :, d]).astype(compute, copy=False)
                 validate.within(self.names[0], block, *self.input_range)
                 some = None if kept2 is None else kept2[n, d].reshape(-1)
                 target = self._rows(block, y3[n, d] if hard else y3[n, :, d], some, hard, weight, compute)
@@ -228,7 +228,7 @@ class Classes(Loss):
             a = np.zeros(x.shape, compute)
             np.put_along_axis(a, y, 1, -1)
         else:
-            a = _flat(y).astype(compute, order="C", copy=False)
+            a = _flat(y).astype(compute, copy=False)
         return Distribution(NUMPY, smooth(a, self.label_smoothing, weight))
 
     def _scale(self, shape, y, hard, kept):

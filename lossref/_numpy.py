@@ -16,13 +16,16 @@ TAME = {np.dtype(t).itemsize: 0.4 * math.log(np.finfo(t).max) for t in (np.float
 
 
 @lru_cache(maxsize=8)
-def _row_starts(n, c):
-    return np.arange(0, n * c, c)[:, None]
+def _steps(n, step):
+    return np.arange(0, n * step, step)[:, None]
 
 
-def _places(x, k):
-    """Where in x, row behind row, place k of each row is."""
-    return _row_starts(*x.shape) + k
+def _line(x, k):
+    """x as one line in the order of its memory, and where in it place k of each row is."""
+    n, c = x.shape
+    if x.flags.f_contiguous:
+        return x.T.reshape(-1), _steps(n, 1) + k * n
+    return x.reshape(-1), _steps(n, c) + k
 
 
 class Numpy:
@@ -135,12 +138,14 @@ class Numpy:
 
     @staticmethod
     def pick(x, k):
-        return x.take(_places(x, k))
+        line, at = _line(x, k)
+        return line[at]
 
     @staticmethod
     def put(x, k, values):
-        """x, a temporary, with values in place k of each row."""
-        x.put(_places(x, k), values)
+        """x, a temporary (so in one piece), with values in place k of each row."""
+        line, at = _line(x, k)
+        line[at] = values
         return x
 
     @staticmethod
@@ -160,11 +165,11 @@ class Numpy:
     @staticmethod
     def apart(x, k):
         """What stands in place k, and the sum of the rest."""
-        at = _places(x, k)
-        own = x.take(at)
-        x.put(at, 0)
+        line, at = _line(x, k)
+        own = line[at]
+        line[at] = 0
         rest = np.add.reduce(x, axis=-1, keepdims=True)
-        x.put(at, own)
+        line[at] = own
         return own, rest
 
     @staticmethod

@@ -94,7 +94,7 @@ class DistillationLoss(Classes):
         return y, False, None
 
     def _rows(self, x, y, kept, hard, weight, compute):
-        return y.transpose(0, 2, 1).reshape(x.shape).astype(compute, order="C", copy=False)
+        return y.transpose(0, 2, 1).reshape(x.shape).astype(compute, copy=False)
 
     def _formula(self):
         return self.temperature

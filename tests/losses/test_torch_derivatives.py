@@ -327,6 +327,8 @@ def pairs(dtype):
         "same": (y, y),
         "near": (near, y),
         "far": (y + 9 * off, y),
+        "permuted": (y.roll(1, 1), y),  # the sums of the exponentials are the same, but for rounding
+        "sharp": (12 * y + 0.1 * off, 12 * y),
         "masked teacher": (near, y + masked),
         "both masked": (near + masked, y + masked),
         "one class": (y[:, :1], y[:, :1]),
