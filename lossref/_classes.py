@@ -43,6 +43,7 @@ class Classes(Loss):
     """A loss of a distribution over C classes, which lie on axis 1 (axis 0 of one-dimensional input)."""
 
     names = ("x", "y")  # what errors call the arguments; lossref.torch has torch's names
+    weights_name = "weight"
     warns = True
     input_range = (-np.inf, np.inf)
     reductions = ("none", "mean", "sum")
@@ -114,7 +115,8 @@ class Classes(Loss):
         shape = (x.shape[0] if x.ndim > 1 else 1, x.shape[min(1, x.ndim - 1)], math.prod(x.shape[2:]))
         compute = SINGLE if x.dtype == np.float16 else x.dtype  # half precision is computed in single
         weight = self._class_weights(shape[1])
-        weight = None if weight is None else weight.astype(compute)
+        if weight is not None:  # it may have been changed
+            weight = validate.weights(self.weights_name, weight).astype(compute)
         formula = self._formula()
         scale, pull = self._scale(shape, y, hard, kept)
         samples = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
@@ -179,13 +181,11 @@ class Classes(Loss):
         return lambda m, p, q, nl: self.formula(m, p, q, nl, **arguments)
 
     def _class_weights(self, c):
-        if self.weight is None:
-            return None
-        if self.weight.shape != (c,):
+        if self.weight is not None and self.weight.shape != (c,):
             raise ValueError(
                 f"weight must have shape ({c},), one for each class of {self.names[0]}; got {self.weight.shape}"
             )
-        return validate.weights("weight", self.weight)  # it may have been changed
+        return self.weight
 
     def _target(self, x, y):
         """The target as an array, whether it holds class indices, and which of them count (None: all do)."""

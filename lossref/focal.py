@@ -160,19 +160,18 @@ class SoftmaxFocalLoss(Classes):
         del self.weight, self.label_smoothing
 
     label_smoothing = 0.0
+    weights_name = "alpha"
     mean_over = "kept"
 
     def arguments(self):
         return {"gamma": self.gamma}
 
     def _class_weights(self, c):
-        if self.alpha is None:
-            return None
-        if self.alpha.shape not in ((), (c,)):
+        if self.alpha is not None and self.alpha.shape not in ((), (c,)):
             raise ValueError(
                 f"alpha must have shape ({c},), one for each class of {self.names[0]}; got {self.alpha.shape}"
             )
-        return np.broadcast_to(validate.weights("alpha", self.alpha), (c,))
+        return None if self.alpha is None else np.broadcast_to(self.alpha, (c,))
 
     @staticmethod
     def formula(m, p, q, nl, gamma):

@@ -248,7 +248,6 @@ class SoftmaxFocalLoss(Classes):
     """`lossref.SoftmaxFocalLoss` 的 torch 模块：公式、取值和报错都相同。构造参数同 `lossref.SoftmaxFocalLoss`。"""
 
     loss = focal.SoftmaxFocalLoss
-    weights_name = "alpha"
     alpha: float | torch.Tensor | None  # a number is kept as one: a tensor would round it to a dtype of its own
 
     def __init__(

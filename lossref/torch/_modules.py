@@ -200,8 +200,9 @@ class Elementwise(Loss):
             )
         y = target.to(x.dtype)
         weight, extra = self.weight, getattr(self, "pos_weight", None)
-        for name, tensor in (("weight", weight), ("pos_weight", extra)):
-            if tensor is not None and not _broadcasts(tensor.shape, x.shape):
+        held = [(name, b) for name, b in self.weights().items() if b is not None]
+        for name, tensor in held:
+            if not _broadcasts(tensor.shape, x.shape):
                 raise ValueError(
                     f"{name} must broadcast to the shape of input, {tuple(x.shape)}; got shape {tuple(tensor.shape)}"
                 )
@@ -209,9 +210,8 @@ class Elementwise(Loss):
         if self._look(x):
             _check("input", x, *self.loss.input_range)
             _check("target", y, *self.target_range)
-            for name, tensor in (("weight", weight), ("pos_weight", extra)):
-                if tensor is not None:
-                    _check(name, tensor, 0, math.inf)
+            for name, tensor in held:
+                _check(name, tensor, 0, math.inf)
         term = Term if torch.compiler.is_compiling() else ForwardTerm
         times = operator.mul if weight is None else TORCH.times
         value = term.apply(x, y, extra, partial(self.loss.formula, **self.arguments()), times, 0, 0)
@@ -228,7 +228,6 @@ class Elementwise(Loss):
 class Classes(Loss):
     denominators = (None, "samples", "weights")
     label_smoothing = 0.0
-    weights_name = "weight"
 
     def __init__(self, weight, reduction, denominator, legacy=(None, None), ignore_index=-100):
         super().__init__(weight, reduction, denominator, legacy)
@@ -276,7 +275,7 @@ class Classes(Loss):
         if look:
             _check("input", x, *self.loss.input_range)
             if weight is not None:
-                _check(self.weights_name, weight, 0, math.inf)
+                _check(self.loss.weights_name, weight, 0, math.inf)
         rows = x.movedim(axis, -1).reshape(-1, c)
         kept: Any = None
         if hard:
