@@ -9,7 +9,6 @@ import numpy as np
 from . import _validate as validate
 from ._base import Elementwise, Parts
 from ._classes import Classes
-from ._elementary import positive
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike  # not cheap to import
@@ -76,7 +75,9 @@ class SigmoidFocalLoss(Elementwise):
                 return s.p**gamma if alpha is None else s.p**gamma * (alpha * y + (1 - alpha) * (1 - y))
 
             def bend():
-                rest = s.p + gamma * (2 * s.p + (gamma * s.q_beside_p - s.p) * s.softplus)
+                rest = s.p
+                if gamma:  # softplus may be infinite
+                    rest = s.p + gamma * (2 * s.p + (gamma * s.q_beside_p - s.p) * s.softplus)
                 # σ(-z) comes last and in two factors: it may be subnormal where the Hessian is not
                 return m.times(s.fade * focus(), rest) * s.q_beside_p
 
@@ -94,17 +95,18 @@ class SigmoidFocalLoss(Elementwise):
             focus = focus * (alpha * y + (1 - alpha) * n)
         entropy = m.times(n, s.softplus) + m.times(y, s.softplus_neg)
         # d log(1 - p_t)/dz, so that no power γ - 1 appears; where 1 - p_t is 0, so is the numerator
-        rate = (n - y) * (s.p * s.q) / m.maximum(wrong, positive(0, z))
+        rate = m.ratio((n - y) * (s.p * s.q), wrong)
 
         def hessian():
             slope = n * s.p - y * s.q
             return focus * (
-                s.p * s.q + gamma * rate * (2 * slope + ((gamma - 1) * rate + (s.q - s.p)) * entropy)
+                s.p * s.q
+                + gamma * m.times(rate, 2 * slope + ((gamma - 1) * rate + (s.q - s.p)) * entropy)
             )
 
         return Parts(
             value=lambda: focus * entropy,
-            gradient=lambda: focus * (n * s.p - y * s.q + gamma * rate * entropy),
+            gradient=lambda: focus * (n * s.p - y * s.q + gamma * m.times(rate, entropy)),
             hessian=hessian,
         )
 
@@ -176,13 +178,11 @@ class SoftmaxFocalLoss(Classes):
     @staticmethod
     def formula(m, p, q, nl, gamma):
         focus = m.power(q, gamma)
-        rate = m.times(
-            p, nl / m.maximum(q, positive(0, q))
-        )  # -p log p / (1-p): 1 at p = 1, where no power γ - 1 is
+        rate = m.times(p, m.ratio(nl, q))  # -p log p / (1-p): 1 at p = 1, where no power γ - 1 is
         return Parts(
             value=lambda: focus * nl,
             gradient=lambda: -focus * (1 + gamma * rate),
             hessian=lambda: (
-                gamma * focus / m.maximum(q, positive(0, q)) * (m.times(p, 2 - nl) + (gamma - 1) * p * rate)
+                m.ratio(gamma * focus, q) * (m.times(p, 2 - nl) + (gamma - 1) * p * rate)
             ),
         )

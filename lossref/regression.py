@@ -150,13 +150,19 @@ class SmoothL1Loss(Elementwise):
         b = positive(beta, r)  # of a half-width that rounds to 0, it is the smallest number there is
         q = m.minimum(m.abs(r), min(b, m.huge(r)))
 
+        def value():
+            if m.huge(r) < b < math.inf:  # r/b may underflow where its product with r does not
+                s = divided(m, r, math.sqrt(2) * math.sqrt(b))
+                return s * s
+            return divided(m, q, b) * (m.abs(r) - 0.5 * q)  # q/b first: q*q may underflow
+
         def hessian():
             flat = m.constant(0, r)
             bend = 1 / b if 1 / b <= m.huge(r) else math.inf
             return m.where(m.abs(r) < (b if b <= m.huge(r) else math.inf), bend, flat)
 
         return Parts(
-            value=lambda: divided(m, q, b) * (m.abs(r) - 0.5 * q),  # q/b first: q*q may underflow
+            value=value,
             gradient=lambda: m.clip(divided(m, r, b), -1, 1),
             hessian=hessian,
         )

@@ -23,8 +23,8 @@ except ModuleNotFoundError as error:
 
 from .. import bce, ce, distillation, focal, kl, regression
 from .._validate import number
-from ._autograd import Distilled, ForwardDistilled
-from ._modules import Classes, Elementwise, Loss, func_at_work, has_classes
+from ._autograd import Distilled, ForwardDistilled, func_at_work
+from ._modules import Classes, Elementwise, Loss, has_classes
 from ._namespace import SMOOTH
 
 

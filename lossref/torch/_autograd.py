@@ -16,6 +16,14 @@ from .. import distillation
 from .._elementary import Distribution, Index
 from ._namespace import SMOOTH, TORCH
 
+interpreters = torch._C._functorch.peek_interpreter_stack  # of torch.func: None when none is at work
+
+
+@torch.compiler.assume_constant_result
+def func_at_work() -> bool:
+    """Whether torch.func is: for the compiler, which cannot trace the question."""
+    return interpreters() is not None
+
 
 class Term(torch.autograd.Function):
     """The terms ℓ(x, y) of a loss, differentiated ``i`` times by x and ``j`` times by y.
@@ -30,7 +38,7 @@ class Term(torch.autograd.Function):
     @staticmethod
     def forward(x, y, extra, formula, times, i, j):
         # (The compiler may differentiate what stands here itself: then it must be smooth.)
-        m = TORCH if i <= 2 and not torch.compiler.is_compiling() else SMOOTH
+        m = TORCH if i <= 2 and j == 0 and not torch.compiler.is_compiling() else SMOOTH
 
         def term(x, y):
             return (formula(m, x, y) if extra is None else formula(m, x, y, pos_weight=extra))[min(i, 2)]()
@@ -39,7 +47,10 @@ class Term(torch.autograd.Function):
             term = _derivative(term, 0)
         for _ in range(j):
             term = _derivative(term, 1)
-        return term(x, y)
+        value = term(x, y)
+        if torch.compiler.is_compiling() and func_at_work():
+            value = value + SMOOTH.trace_of_nan(x + y)
+        return value
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -191,7 +202,7 @@ class RowTerm(torch.autograd.Function):
         x, y, a = ctx.saved_tensors
         by_x, _, by_a, *_ = ctx.needs_input_grad
         if ctx.i:
-            parts = ctx.how(TORCH, x, target_of(y, a))
+            parts = ctx.how(SMOOTH, x, target_of(y, a))  # torch may differentiate it
             return parts.turned(g) if by_x else None, None, parts.by_mass(g) if by_a else None, None, None
         g = g.unsqueeze(-1)
         return (
@@ -220,13 +231,13 @@ class ForwardRowTerm(RowTerm):
         how = ctx.how
         if ctx.i:  # symmetric in the changes of x, linear in a
             by_x, by_a = (
-                lambda: how(TORCH, x, target_of(y, a)).turned(x_t),
+                lambda: how(SMOOTH, x, target_of(y, a)).turned(x_t),
                 lambda: how(TORCH, x, target_of(y, a_t)).gradient(),
             )
         else:
             by_x, by_a = (
                 lambda: (x_t * ForwardRowTerm.apply(x, y, a, how, 1)).sum(-1),
-                lambda: (a_t * ForwardRowTerm._by_mass(x, y, a, how)).sum(-1),
+                lambda: TORCH.times(a_t, ForwardRowTerm._by_mass(x, y, a, how)).sum(-1),
             )
         terms = [by() for t, by in ((x_t, by_x), (a_t, by_a)) if t is not None]
         return sum(terms[1:], terms[0])
@@ -299,7 +310,6 @@ class ForwardDistilled(Distilled):
 
 def _covary(x, T, v):
     """(diag p - ppᵀ) v for p = softmax(x/T): told from the largest class, whose own part would cancel."""
-    k = x.argmax(-1, keepdim=True)
-    p = ((x - x.gather(-1, k)) / T).softmax(-1)
-    w = v - v.gather(-1, k)
+    s = distillation.Softened(TORCH, x, T)
+    p, w = s.probabilities, v - v.gather(-1, s.k)
     return p * (w - (p * w).sum(-1, keepdim=True))

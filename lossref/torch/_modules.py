@@ -16,7 +16,7 @@ from .. import ce
 from .._classes import smooth
 from .._reduce import DENOMINATORS, denominator
 from .._validate import integer, one_of
-from ._autograd import ForwardRowTerm, ForwardTerm, Pass, RowTerm, Term, target_of
+from ._autograd import ForwardRowTerm, ForwardTerm, Pass, RowTerm, Term, func_at_work, interpreters, target_of
 from ._namespace import SMOOTH, TORCH
 
 PLAIN = (torch.Tensor, nn.Parameter)
@@ -25,13 +25,6 @@ TARGETS = (
     *DTYPES, torch.bool, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32,
     torch.uint64,
 )  # fmt: skip
-interpreters = torch._C._functorch.peek_interpreter_stack  # of torch.func: None when none is at work
-
-
-@torch.compiler.assume_constant_result
-def func_at_work() -> bool:
-    """Whether torch.func is: for the compiler, which cannot trace the question."""
-    return interpreters() is not None
 
 
 def _plain() -> bool:

@@ -133,6 +133,13 @@ class Smooth(Torch):
         return torch.where(x < y, x, y)
 
     @staticmethod
+    def ratio(x, y):
+        """x / y, told from what y is, as power is: no derivative divides by a y² that is beyond the dtype."""
+        y = torch.where((x == 0) & (y == 0), 1, y)
+        here = y.detach()
+        return (x / here) / (y / here)
+
+    @staticmethod
     def used(x, where):
         """x where it is used; elsewhere its derivative, times 0, could be nan."""
         return torch.where(where, x, 0)
@@ -144,6 +151,11 @@ class Smooth(Torch):
         none = here == 0
         return here**number * (torch.where(none, 1, x) / torch.where(none, 1, here)) ** number
 
+    @staticmethod
+    def trace_of_nan(x):
+        """0, and nan where x is: in all derivatives too, where a comparison or a constant would hide it."""
+        return 0 * torch.exp(0 * torch.where(torch.isinf(x), 0, x))
+
     def softmax(self, x, y):
         return SmoothSoftmax(self, x)
 
@@ -151,7 +163,10 @@ class Smooth(Torch):
 class SmoothSoftmax(Softmax):
     def surprisal(self, at):
         # of the largest class log_sum is all: 1 - 1 in the derivative of top - x would leave nothing of the rest
-        return self.log_sum + torch.where(at.is_class(self.k), 0, self.top - at(self.x))
+        nothing = at.is_class(self.k)
+        if at.y is None:  # a class that is masked and has no mass costs nothing; inf has no derivative
+            nothing = nothing | ((at.a == 0) & (self.x == -torch.inf))
+        return self.log_sum + torch.where(nothing, 0, self.top - at(self.x))
 
 
 SMOOTH = Smooth()

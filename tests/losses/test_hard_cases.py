@@ -99,6 +99,19 @@ def test_infinite_logits(name, soft):
             assert f(np.array(x, dtype), np.array(y, dtype)).tolist() == wanted
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_focal_derivatives_of_infinite_logits(dtype, gamma):
+    """Their limits, the same beside labels as beside soft labels: the slope of the lines far out, and no curvature."""
+    x, y = np.array([INF, -INF, -INF, INF, -INF, INF], dtype), np.array([1, 0, 1, 0, 0.25, 0.25], dtype)
+    arguments = {"alpha": None, "gamma": gamma, "reduction": "sum"}
+    wanted = [0, 0, -1, 1, -0.25 * 0.25**gamma, 0.75 * 0.75**gamma]
+    for n in (4, 6):
+        for g in gradients("SigmoidFocalLoss", x[:n], y[:n], **arguments):
+            np.testing.assert_allclose(g, wanted[:n], rtol=1e-6)
+        assert not lossref.SigmoidFocalLoss(**arguments).hess(x[:n], y[:n]).any()
+
+
 def test_pos_weight_0_outweighs_an_infinite_term():
     for f in both("BCEWithLogitsLoss", reduction="none", pos_weight=f32([0.0])):
         assert f(f32([-INF, INF]), f32([1, 0])).tolist() == [0, INF]
@@ -128,9 +141,9 @@ def test_huber_of_a_delta_below_the_dtype(delta):
         np.testing.assert_allclose(f(x, y), wanted, rtol=3e-7, atol=float(np.finfo(np.float32).smallest_subnormal))
 
 
-@pytest.mark.parametrize("beta", [1e38, 1e39, 1e60, 1e300])
+@pytest.mark.parametrize("beta", [1e38, 1e39, 1e60, 1e101, 1e300])
 def test_smooth_l1_of_a_beta_beyond_the_dtype(beta):
-    x, y = f32([1e5, 1e30, -3e38, 0]), f32([0, 0, 0, 0])
+    x, y = f32([1e5, 1e30, -8e31, -3e38, 0]), f32([0, 0, 0, 0, 0])
     exact = lossref.SmoothL1Loss(beta, reduction="none")
     wide = x.astype(np.float64)
     tiny = float(np.finfo(np.float32).smallest_subnormal)

@@ -67,6 +67,76 @@ def test_every_loss_has_a_third(case):
     np.testing.assert_allclose(third(tx.detach(), ty), got, rtol=1e-12, atol=1e-15)
 
 
+def third(f, x, dtype):
+    x = torch.tensor(x, dtype=dtype, requires_grad=True)
+    return repeated(f, x, 3), x.detach()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+@pytest.mark.parametrize("y", [0.0, 1.0, 0.25])
+def test_third_of_focal_at_the_ends(y, gamma, dtype):
+    """No quotient of subnormals is nan, nor anything else than the limit."""
+    ends = [90, 95, 100] if dtype == torch.float32 else [100, 710, 740]
+    z = [s * v for v in (20.0, 50.0, *ends) for s in (-1.0, 1.0)]
+    for f in (m := lossref.torch.SigmoidFocalLoss(None, gamma, reduction="none"), m.by_terms):
+        got, at = third(lambda t, f=f: f(t, torch.full_like(t, y)), z, dtype)
+        smallest = torch.finfo(dtype).smallest_normal
+        for g, v in zip(got.tolist(), at.tolist(), strict=True):
+            with mp.workdps(60 + int(abs(v))):
+                wanted = diff(lambda t: focal(t, mpf(y), gamma), mpf(v), 3)
+            assert abs(g - wanted) <= 60 * torch.finfo(dtype).eps * (abs(wanted) + 20 * smallest)
+
+
+def focal(z, y, gamma):
+    p = 1 / (1 + mp.exp(-z))
+    return (y * (1 - p) + (1 - y) * p) ** gamma * (-y * log(p) - (1 - y) * log(1 - p))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+@pytest.mark.parametrize("row", [[100.0, 0.0, -100.0], [800.0, 0.0, -800.0], [-100.0, 0.0, 50.0], [40.0, 0.0, 1.0]])
+@pytest.mark.parametrize("y", [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]])
+def test_third_of_softmax_focal_at_the_ends(y, row, gamma, dtype):
+    """Along a direction, against mpmath on the definition."""
+    v = [1.0, 2.0, 4.0]
+
+    def definition(t):
+        e = [mp.exp(x + t * c) for x, c in zip(row, v, strict=True)]
+        return sum(-mpf(a) * (1 - b / sum(e)) ** gamma * log(b / sum(e)) for a, b in zip(y, e, strict=True) if a)
+
+    with mp.workdps(2500):
+        wanted = float(diff(definition, 0, 3))
+    m = lossref.torch.SoftmaxFocalLoss(gamma=gamma)
+    for target in (torch.tensor([y], dtype=dtype), *([torch.tensor([0])] if y[0] == 1 else [])):
+        x, step = torch.tensor([row], dtype=dtype), torch.tensor([v], dtype=dtype)
+        got, _ = third(lambda t, x=x, step=step, target=target: m(x + t * step, target), 0.0, dtype)
+        info = torch.finfo(dtype)
+        assert abs(got.item() - wanted) <= 200 * info.eps * abs(wanted) + info.smallest_normal
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
+def test_tangents_at_the_ends():
+    """What a target without a tangent costs is not asked for: it may be infinite."""
+    z = torch.tensor([-800.0, 800.0, 0.0], dtype=torch.float64)
+    for y in (torch.zeros_like(z), torch.ones_like(z)):
+        m = lossref.torch.SigmoidFocalLoss(gamma=0.5, reduction="none")
+        _, along = torch.func.jvp(lambda t, m=m, y=y: m(t, y), (z,), (torch.ones_like(z),))
+        assert along.tolist() == torch.func.vmap(torch.func.grad(m))(z, y).tolist()
+    x, y = torch.tensor([[-torch.inf, 0.0, 1.0]]), torch.tensor([[0.0, 0.5, 0.5]])
+    for m in (lossref.torch.CrossEntropyLoss(), lossref.torch.SoftmaxFocalLoss()):
+        _, along = torch.func.jvp(lambda t, m=m: m(t, y), (x,), (torch.tensor([[1.0, 2.0, 4.0]]),))
+        slope = torch.func.grad(m)(x, y)
+        assert along.item() == pytest.approx((slope @ torch.tensor([1.0, 2.0, 4.0])).item(), rel=1e-6)
+
+
+def test_slope_by_a_label_that_is_met():
+    """(1 - p_t)^½ has no slope where it is 0; the loss has: 0."""
+    y = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    value = lossref.torch.SigmoidFocalLoss(gamma=0.5)(torch.tensor([-800.0], dtype=torch.float64), y)
+    assert torch.autograd.grad(value, y)[0].item() == 0
+
+
 ROWS = [[60.0, 0.0, 1.0], [3.0, 2.0, -1.0], [-1e-30, 0.0, 1e-30], [0.1, 40.3, 2.0], [700.0, 0.5, -3.0]]
 INDEX = [0, 1, 2, 0, 0]
 MASSES = [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.2, 0.2]]
@@ -140,7 +210,7 @@ def test_the_tail_is_kept():
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("T", [1.0, 3.0])
+@pytest.mark.parametrize("T", [0.14, 1.0, 3.0])
 def test_distillation_of_saturated_rows(T, dtype):
     """Each entry of the Hessian, with its last places: of confident rows, far from 0; by the teacher its negative."""
     precision = 4 * torch.finfo(dtype).eps
@@ -396,7 +466,24 @@ def test_distillation_differentiates_itself_again(how, order, T=10.0):
     assert found == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ["L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss", "BCEWithLogitsLoss", "BCELoss"])
+def test_compiled_inside_of_func_nan_stays(name):
+    m = getattr(lossref.torch, name)()
+    x, y = torch.tensor([0.3, np.nan, 0.2, 0.5, 0.9]), torch.tensor([0.1, 0.5, np.nan, 0.5, 0.3])
+
+    def f(x, y):
+        slope = torch.func.grad(m)
+        return m(x, y), slope(x, y), torch.func.grad(slope)(x, y)
+
+    each = torch.func.vmap(f)
+    for found, wanted in zip(compiled(each)(x, y), each(x, y), strict=True):
+        assert found.isnan().tolist() == [False, True, True, False, False]
+        torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
 ENDS = torch.tensor([[-60.0, -20.0, -200.0], [0.0, 50.0, 3.0], [-5.0, 20.0, 60.0]])
+MASKED = torch.tensor([[2.0, -torch.inf, 3.0]])
 INSIDE = {
     "BCEWithLogitsLoss": ({}, ENDS, torch.tensor([[0.0, 0, 0], [0, 1, 1], [1, 1, 1]])),
     "SigmoidFocalLoss": ({"gamma": 0.5}, ENDS, torch.tensor([[0.0, 0, 0], [0, 1, 1], [1, 1, 1]])),
@@ -406,6 +493,8 @@ INSIDE = {
     "CrossEntropyLoss": ({}, torch.tensor(ROWS), torch.tensor(INDEX)),
     "CrossEntropyLoss, masses": ({}, torch.tensor(ROWS), torch.tensor(MASSES)),
     "SoftmaxFocalLoss": ({"gamma": 0.5}, torch.tensor(ROWS), torch.tensor(INDEX)),
+    "CrossEntropyLoss, masked": ({}, MASKED, torch.tensor([[0.5, 0.0, 0.5]])),
+    "SoftmaxFocalLoss, masked": ({"gamma": 0.5}, MASKED, torch.tensor([[0.5, 0.0, 0.5]])),
     "SoftmaxFocalLoss, masses": ({"gamma": 0.5}, torch.tensor(ROWS), torch.tensor(MASSES)),
 }
 
