@@ -26,6 +26,7 @@ import numpy as np
 HUGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "NUMPY_MADVISE_HUGEPAGE")
 SIZES = (10**3, 10**5, 10**7)
 SHAPES = ((128, 10), (4096, 1000), (512, 50257))
+IMAGES = ((2, 21, 16, 16), (4, 21, 64, 64), (8, 21, 256, 256))
 
 # (row, peer, size) -> goal at the largest size, with and without huge pages: those of the project's plan
 GOALS = {
@@ -79,7 +80,11 @@ def torch_rows(peer=None):
 
     def classes(shape):
         torch.manual_seed(0)
-        return torch.randn(shape).requires_grad_(), torch.randint(0, shape[1], shape[:1])
+        return torch.randn(shape).requires_grad_(), torch.randint(0, shape[1], (shape[0], *shape[2:]))
+
+    def channels_last(shape):
+        x, y = classes(shape)
+        return x.detach().to(memory_format=torch.channels_last).requires_grad_(), y
 
     def torchvision_focal(x, y, alpha=0.25, gamma=2.0):
         """torchvision's algorithm, in its order of operations and with its temporaries."""
@@ -111,7 +116,11 @@ def torch_rows(peer=None):
         "cross-entropy | torch": (classes, ours.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()),
         "softmax focal | log_softmax recipe": (classes, ours.SoftmaxFocalLoss(), softmax_focal),
     }
-    for sizes, group in ((SIZES, elementwise), (SHAPES, rows)):
+    images = {
+        "cross-entropy, images | torch": (classes, ours.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()),
+        "cross-entropy, channels last | torch": (channels_last, ours.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()),
+    }
+    for sizes, group in ((SIZES, elementwise), (SHAPES, rows), (IMAGES, images)):
         for name, (data, a, b) in group.items():
             if peer is not None:
                 name = f"{name.partition(' | ')[0]} | torch.compile"

@@ -134,8 +134,8 @@ class Elementwise(Loss):
         reduced = self.reduction != "none"
         scale, pull = self._scale(x, y)
         total = np.zeros(())
-        values = np.empty(x.shape, x.dtype) if value and not reduced else None
-        derivatives = None if derivative is None else validate.gradient_buffer(out, x.shape, x.dtype)
+        values = np.empty_like(x) if value and not reduced else None
+        derivatives = None if derivative is None else validate.gradient_buffer(out, x)
 
         asked = (
             tuple(numbers.items()), tuple(arrays), bool(weights), compute, reduced and value, not reduced and value,

@@ -122,28 +122,21 @@ class Classes(Loss):
         samples = x.shape[:1] * (x.ndim > 1) + x.shape[2:]
 
         values = np.empty((shape[0], shape[2]), x.dtype) if value and self.reduction == "none" else None
-        derivatives: Any = None
         result: Any = None
         if derivative in ("gradient", "diagonal"):
-            result = validate.gradient_buffer(out, x.shape, x.dtype)
+            result = validate.gradient_buffer(out, x)
             if out is not None and np.may_share_memory(result, x) and result is not x:
                 x = x.copy()  # a block written must not be one that is read later
             if out is not None and np.may_share_memory(result, y):
                 y = y.copy()
-            derivatives = result if result.flags.c_contiguous else np.empty(x.shape, x.dtype)
         elif derivative == "hessian":
-            result = derivatives = np.empty((*samples, shape[1], shape[1]), x.dtype)
+            result = np.empty((*samples, shape[1], shape[1]), x.dtype)
 
         x3 = x.reshape(shape)
         y3 = y.reshape((shape[0], shape[2]) if hard else shape)
         kept2 = None if kept is None else kept.reshape(y3.shape)
-        d3: Any = (
-            None
-            if derivatives is None
-            else derivatives.reshape(
-                (shape[0], shape[2], shape[1], shape[1]) if derivative == "hessian" else shape
-            )
-        )
+        blocks = (shape[0], shape[2], shape[1], shape[1]) if derivative == "hessian" else shape
+        d3: Any = None if result is None else result.reshape(blocks)  # a copy only for strange strides
         total = 0.0
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             for n, d in rows(shape, compute) if x.size else ():
@@ -172,8 +165,8 @@ class Classes(Loss):
             v = None
             if value:
                 v = x.dtype.type(total * scale) if values is None else values.reshape(samples)[()]
-        if derivatives is not result:
-            result[...] = derivatives
+        if result is not None and not np.may_share_memory(d3, result):
+            result[...] = d3.reshape(result.shape)
         return v, result
 
     def _formula(self):

@@ -81,14 +81,15 @@ def hard(labels: np.ndarray) -> bool:
     return np.count_nonzero((labels == 0) | (labels == 1)) == labels.size
 
 
-def gradient_buffer(out, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def gradient_buffer(out, x: np.ndarray) -> np.ndarray:
+    """An array for the derivative by x: the one that is given or one with the order of x in memory."""
     if out is None:
-        return np.empty(shape, dtype)
+        return np.empty_like(x)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array; got {type(out).__name__}")
-    if out.shape != shape or out.dtype != dtype:
+    if out.shape != x.shape or out.dtype != x.dtype:
         raise ValueError(
-            f"out must have shape {shape} and dtype {dtype}; got shape {out.shape} and dtype {out.dtype}"
+            f"out must have shape {x.shape} and dtype {x.dtype}; got shape {out.shape} and dtype {out.dtype}"
         )
     if not out.flags.writeable:
         raise ValueError("out must be writeable; got a read-only array")

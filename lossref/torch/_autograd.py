@@ -131,7 +131,7 @@ class Pass(torch.autograd.Function):
         loss, x, y = module.on_numpy(), input.detach().numpy(), target.numpy()
         if input.requires_grad:
             # NumPy's memory, because it asks for huge pages: torch's own takes as long to be faulted in as to be filled
-            value, gradient = loss.value_and_grad(x, y, out=np.empty(x.shape, x.dtype))
+            value, gradient = loss.value_and_grad(x, y, out=np.empty_like(x))
             ctx.gradient = torch.from_numpy(gradient)
         else:
             value = loss(x, y)
