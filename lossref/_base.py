@@ -102,7 +102,8 @@ class Elementwise(Loss):
         return self._evaluate(x, y, value=True)[0]
 
     def grad(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Result:
-        """归约后的损失对 `x` 的梯度，形状与 `x` 相同；`reduction="none"` 时是每个元素的损失对自己那个输入的导数。
+        """归约后的损失对 `x` 的梯度，形状和在内存中的次序与 `x` 相同；
+        `reduction="none"` 时是每个元素的损失对自己那个输入的导数。
 
         `out`：写入梯度的数组，形状和 dtype 与 `x` 相同，可以就是 `x`；抛出错误后其内容不定。
         """
