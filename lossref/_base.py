@@ -115,7 +115,7 @@ class Elementwise(Loss):
 
     def hess_diag(self, x: ArrayLike, y: ArrayLike, out: Array | None = None) -> Result:
         """与 `hess` 相同：逐元素的损失的黑塞矩阵只有对角线。对多类损失，`hess` 是矩阵而 `hess_diag` 是其对角线。"""
-        return self.hess(x, y, out)
+        return self._evaluate(x, y, derivative="hessian", out=out)[1]
 
     def _evaluate(self, x, y, *, value=False, derivative=None, out=None):
         x_name, y_name = self.names

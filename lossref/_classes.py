@@ -29,13 +29,20 @@ def parts(m, formula, x, target, scale=1.0) -> RowParts:
     """Value (rows, 1), and times ``scale`` gradient (rows, C) and Hessian (rows, C, C), of a loss of softmax(x)."""
     s = m.softmax(x, target.y)
     of_class = formula(m, s.p(target), s.q(target), s.surprisal(target))
+
+    def slope():
+        return of_class.gradient() * scale
+
+    def curvature():
+        return of_class.hessian() * scale
+
     return RowParts(
         value=lambda: target.total(of_class.value()),
-        gradient=lambda: target.pull(s, of_class.gradient() * scale),
-        hessian=lambda: target.bend(s, of_class.gradient() * scale, of_class.hessian() * scale),
-        diagonal=lambda: target.bend_diagonal(s, of_class.gradient() * scale, of_class.hessian() * scale),
-        turned=lambda v: turn(target, s, of_class.gradient() * scale, of_class.hessian() * scale, v),
-        by_mass=lambda v: of_class.gradient() * scale * target(s.along(v)),
+        gradient=lambda: target.pull(s, slope()),
+        hessian=lambda: target.bend(s, slope(), curvature()),
+        diagonal=lambda: target.bend_diagonal(s, slope(), curvature()),
+        turned=lambda v: turn(target, s, slope(), curvature(), v),
+        by_mass=lambda v: slope() * target(s.along(v)),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from cases import FIRST
 
 import lossref
+from lossref._classes import Classes
 
 each_loss = pytest.mark.parametrize("case", FIRST, ids=lambda c: c.loss)
 METHODS = ["__call__", "grad", "hess", "value_and_grad"]
@@ -224,6 +225,17 @@ def test_empty_batch(case, shape):
         assert np.isnan(build(case)(x, y))
     with pytest.warns(RuntimeWarning):
         assert build(case).grad(x, y).shape == shape
+
+
+@pytest.mark.parametrize("method", ["__call__", "grad", "value_and_grad", "hess", "hess_diag"])
+@pytest.mark.parametrize("name", lossref.LOSSES)
+def test_a_warning_points_at_the_line_of_the_call(name, method):
+    loss = lossref.LOSSES[name]()
+    x = np.empty((0, 3) if isinstance(loss, Classes) else 0)
+    y = x if name == "DistillationLoss" or x.ndim == 1 else np.empty(0, int)
+    with pytest.warns(RuntimeWarning, match="the mean of an empty batch is nan") as seen:
+        getattr(loss, method)(x, y)
+    assert [w.filename for w in seen] == [__file__]
 
 
 @each_loss
