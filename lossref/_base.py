@@ -160,7 +160,7 @@ class Elementwise(Loss):
         inputs = len(reads)
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             if x.size:
-                sweep(step, reads, [a for a in (values, derivatives) if a is not None], compute)
+                sweep(step, reads, [np.asarray(a) for a in (values, derivatives) if a is not None], compute)
             result = None
             if value:
                 result = x.dtype.type(float(total) * scale) if values is None else values[()]

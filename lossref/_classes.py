@@ -144,7 +144,7 @@ class Classes(Loss):
         y3 = y.reshape((shape[0], shape[2]) if hard else shape)
         kept2 = None if kept is None else kept.reshape(y3.shape)
         blocks = (shape[0], shape[2], shape[1], shape[1]) if derivative == "hessian" else shape
-        d3: Any = None if result is None else result.reshape(blocks)  # a copy only for strange strides
+        d3: Any = None if result is None else np.asarray(result).reshape(blocks)  # a copy only for strange strides
         total = 0.0
         with np.errstate(all="ignore"):  # log 0 and overflow to inf are exact limits here, not accidents
             for n, d in rows(shape, compute) if x.size else ():

@@ -259,7 +259,7 @@ class Distribution:
     def bend_diagonal(self, s, slope, curvature):
         """The diagonal of ``bend``, without the rest."""
         m, p, q, b = self.m, s.p(self), s.q(self), self.m.times(self.a, curvature)
-        return p * p * _others(m, b) + b * q * q - _spread_diagonal(m, s, self.mass(slope), p)
+        return p * (p * _others(m, b)) + b * q * q - _spread_diagonal(m, s, self.mass(slope), p)
 
     def mass(self, slope):
         return self.m.sum(self.m.times(self.a, slope))

@@ -82,7 +82,10 @@ def hard(labels: np.ndarray) -> bool:
 
 
 def gradient_buffer(out, x: np.ndarray) -> np.ndarray:
-    """An array for the derivative by x: the one that is given or one with the order of x in memory."""
+    """An array for the derivative by x: the one that is given or one with the order of x in memory.
+
+    It is handed out as it is; what writes to it takes ``np.asarray`` of it, for a matrix has shapes of its own.
+    """
     if out is None:
         return np.empty_like(x)
     if not isinstance(out, np.ndarray):

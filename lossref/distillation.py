@@ -189,7 +189,7 @@ def log_ratio(m, student, teacher, T):
     """
     p, q = teacher.probabilities, student.probabilities
     D = (student.d - teacher.d) + (student.lost - teacher.lost)
-    D = m.where(student.x == -math.inf, -math.inf, D)
+    D = m.where(student.x == -math.inf, student.x - student.top, D)
     shift = T * (m.log(student.sum) - m.log(teacher.sum))
     close = m.abs(D) < T
     near = m.used(D, close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,7 @@ class SigmoidFocalLoss(Elementwise):
         if m.hard:
             t = 1 - 2 * y
             s = m.margin(t * z)  # how far z is on the wrong side
+            times = m.times if alpha in (0, 1) else operator.mul  # weight 0 outweighs an infinite term
 
             def focus():
                 return s.p**gamma if alpha is None else s.p**gamma * (alpha * y + (1 - alpha) * (1 - y))
@@ -82,7 +84,7 @@ class SigmoidFocalLoss(Elementwise):
                 return m.times(s.fade * focus(), rest) * s.q_beside_p
 
             return Parts(
-                value=lambda: s.softplus * focus(),
+                value=lambda: times(focus(), s.softplus),
                 # (both stop at 60, where their product is nothing beside σ(z))
                 gradient=lambda: t * focus() * (s.p + gamma * s.q_beside_p * s.softplus_to_60),
                 hessian=bend,
@@ -105,7 +107,7 @@ class SigmoidFocalLoss(Elementwise):
             )
 
         return Parts(
-            value=lambda: focus * entropy,
+            value=lambda: m.times(focus, entropy),
             gradient=lambda: focus * (n * s.p - y * s.q + gamma * m.times(rate, entropy)),
             hessian=hessian,
         )
@@ -183,6 +185,6 @@ class SoftmaxFocalLoss(Classes):
             value=lambda: focus * nl,
             gradient=lambda: -focus * (1 + gamma * rate),
             hessian=lambda: (
-                m.ratio(gamma * focus, q) * (m.times(p, 2 - nl) + (gamma - 1) * p * rate)
+                m.minimum(m.ratio(gamma * focus, q), m.huge(q) / 4) * (m.times(p, 2 - nl) + (gamma - 1) * p * rate)
             ),
         )

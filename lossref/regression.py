@@ -154,7 +154,8 @@ class SmoothL1Loss(Elementwise):
             if m.huge(r) < b < math.inf:  # r/b may underflow where its product with r does not
                 s = divided(m, r, math.sqrt(2) * math.sqrt(b))
                 return s * s
-            return divided(m, q, b) * (m.abs(r) - 0.5 * q)  # q/b first: q*q may underflow
+            # q/b first: q*q may underflow; and not of the q that b was rounded to
+            return m.minimum(divided(m, m.abs(r), b), 1) * (m.abs(r) - 0.5 * q)
 
         def hessian():
             flat = m.constant(0, r)

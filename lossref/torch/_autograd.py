@@ -14,7 +14,7 @@ import torch
 
 from .. import distillation
 from .._elementary import Distribution, Index
-from ._namespace import SMOOTH, TORCH
+from ._namespace import ONCE, SMOOTH, TORCH
 
 interpreters = torch._C._functorch.peek_interpreter_stack  # of torch.func: None when none is at work
 
@@ -38,7 +38,7 @@ class Term(torch.autograd.Function):
     @staticmethod
     def forward(x, y, extra, formula, times, i, j):
         # (The compiler may differentiate what stands here itself: then it must be smooth.)
-        m = TORCH if i <= 2 and j == 0 and not torch.compiler.is_compiling() else SMOOTH
+        m = SMOOTH if i > 2 or j > 1 or torch.compiler.is_compiling() else (TORCH, ONCE)[j]
 
         def term(x, y):
             return (formula(m, x, y) if extra is None else formula(m, x, y, pos_weight=extra))[min(i, 2)]()
@@ -49,7 +49,7 @@ class Term(torch.autograd.Function):
             term = _derivative(term, 1)
         value = term(x, y)
         if torch.compiler.is_compiling() and func_at_work():
-            value = value + SMOOTH.trace_of_nan(x + y)
+            value = value + SMOOTH.trace_of_nan(x, y)
         return value
 
     @staticmethod
@@ -194,7 +194,9 @@ class RowTerm(torch.autograd.Function):
     def _by_mass(cls, x, y, a, how):
         """∂ℓ/∂a: what the loss would be with a mass of 1 there."""
         if y is None:
-            return how(TORCH, x, Each(TORCH, a)).value()
+            # torch may differentiate it, and finds no derivative where a class is masked, whose cost is infinite
+            value = how(SMOOTH, x, Each(SMOOTH, torch.zeros_like(a))).value()
+            return torch.where(x == -math.inf, math.inf, value)
         return cls.apply(x, y, torch.ones_like(a), how, 0).unsqueeze(-1)
 
     @classmethod
@@ -279,10 +281,11 @@ class Distilled(torch.autograd.Function):
         x, y = ctx.saved_tensors
         if ctx.i:
             return g if g is None else _covary(x, ctx.T, g), h if h is None else -_covary(y, ctx.T, h)
-        return (
-            g if g is None else g * cls.apply(x, y, ctx.T, 1),
-            h if h is None else -_covary(y, ctx.T, torch.where(y == -math.inf, 0, x - y)) * h,
-        )
+        if h is not None:
+            # (a tangent that was not given may come as zeros, and a loss that is infinite has no slope for them)
+            apart = torch.where((y == -math.inf) | ((h == 0) & (x == -math.inf)), 0, x - y)
+            h = -_covary(y, ctx.T, apart) * h
+        return g if g is None else g * cls.apply(x, y, ctx.T, 1), h
 
     @classmethod
     def _backward(cls, ctx, g):

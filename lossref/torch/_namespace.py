@@ -118,6 +118,20 @@ class Torch:
 TORCH = Torch()
 
 
+class Once(Torch):
+    """For one derivative that torch works out: no root has an infinite slope at 0."""
+
+    @staticmethod
+    def power(x, number):
+        if not 0 < number < 1:
+            return torch.pow(x, number)
+        none = x == 0
+        return torch.where(none, 0, torch.pow(torch.where(none, 1, x), number))
+
+
+ONCE = Once()
+
+
 class Smooth(Torch):
     """For derivatives that torch works out: at 0, where pieces of a smooth function meet, all take the same side."""
 
@@ -147,14 +161,24 @@ class Smooth(Torch):
     @staticmethod
     def power(x, number):
         """x**number, told from what x is: so no derivative takes a power of a small x that is beyond the dtype."""
+        if number == int(number):
+            return torch.pow(x, number)
         here = x.detach()
         none = here == 0
         return here**number * (torch.where(none, 1, x) / torch.where(none, 1, here)) ** number
 
     @staticmethod
-    def trace_of_nan(x):
-        """0, and nan where x is: in all derivatives too, where a comparison or a constant would hide it."""
-        return 0 * torch.exp(0 * torch.where(torch.isinf(x), 0, x))
+    def trace_of_nan(x, y):
+        """0, and nan where x or y is: in all derivatives too, where a comparison or a constant would hide it."""
+        x, y = (0 * torch.where(torch.isinf(t), 0, t) for t in (x, y))
+        return 0 * torch.exp(x + y)
+
+    @staticmethod
+    def pick(x, k):
+        if not torch.compiler.is_compiling():
+            return Torch.pick(x, k)
+        # (inductor of torch 2.13 fuses the gather of a formula's second derivative to wrong numbers)
+        return torch.where(Torch.classes(x) == k, x, 0).sum(-1, keepdim=True)
 
     def softmax(self, x, y):
         return SmoothSoftmax(self, x)

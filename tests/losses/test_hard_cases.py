@@ -99,6 +99,14 @@ def test_infinite_logits(name, soft):
             assert f(np.array(x, dtype), np.array(y, dtype)).tolist() == wanted
 
 
+@pytest.mark.parametrize(("alpha", "wanted"), [(0.0, [0, INF, 0, 0]), (1.0, [INF, 0, 0, 0]), (None, [INF, INF, 0, 0])])
+def test_alpha_0_outweighs_an_infinite_logit(alpha, wanted):
+    x, y = f32([-INF, INF, -INF, INF]), f32([1, 0, 0, 1])
+    for n in (4, 5):
+        for f in both("SigmoidFocalLoss", alpha=alpha, reduction="none"):
+            assert f(f32([*x, 0])[:n], f32([*y, 0.3])[:n])[:4].tolist() == wanted
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_focal_derivatives_of_infinite_logits(dtype, gamma):
@@ -158,6 +166,12 @@ def test_smooth_l1_of_a_beta_beyond_the_dtype(beta):
 def test_smooth_l1_next_to_0_of_a_beta_beyond_the_dtype(beta):
     for f in both("SmoothL1Loss", beta=beta, reduction="none"):
         assert f(f32([0, 1]), f32([0, 0])).tolist() == [0, f32(0.5 / beta)]
+
+
+@pytest.mark.parametrize("beta", [1e-300, 2e-45, 5e-45, 1e-40, 3e-39, 1e-38])
+def test_smooth_l1_far_from_a_beta_that_is_rounded(beta):
+    for f in both("SmoothL1Loss", beta=beta, reduction="none"):
+        assert f(f32([1, -3, 0]), f32([0, 0, 0])).tolist() == [1, 3, 0]
 
 
 @pytest.mark.parametrize(("beta", "bend"), [(0, 0), (4e-39, f32(1 / 4e-39)), (1e-40, INF), (1e-300, INF)])
@@ -477,6 +491,47 @@ def test_the_diagonal_is_the_blocks(name, soft):
             np.testing.assert_allclose(diagonal, wanted, rtol=1e-13, atol=1e-15 * size)
             out = np.empty_like(x)
             assert loss.hess_diag(x, y, out=out) is out and np.array_equal(out, diagonal, equal_nan=True)
+
+
+@pytest.mark.parametrize("x", [[[0, 52, 0]], [[-52, 52, 0]]])
+def test_the_diagonal_where_p_squared_is_nothing(x):
+    loss, y = lossref.SoftmaxFocalLoss(gamma=0.5), f32([[0, 1, 0]])
+    blocks = loss.hess(np.array(x, np.float64), y)
+    np.testing.assert_allclose(loss.hess_diag(f32(x), y)[0], blocks[0].diagonal(), rtol=1e-5, atol=1e-45)
+
+
+def test_the_hessian_of_a_small_gamma_is_finite():
+    loss = lossref.SoftmaxFocalLoss(gamma=0.01)
+    for found in (loss.hess(f32([[96, 0, 0]]), [0]), loss.hess_diag(f32([[96, 0, 0]]), [0])):
+        assert np.all(np.abs(found) < np.finfo(np.float32).tiny)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_sums_over_classes_are_as_exact_across_the_memory(name):
+    """As columns and as an image with one sample, whose classes do not lie side by side."""
+    rng = np.random.default_rng(0)
+    x, y = f32(rng.normal(0, 3, (30, 3000))), rng.integers(0, 3000, 30)
+    y = f32(rng.normal(0, 3, x.shape)) if name == "DistillationLoss" else y
+    x = x - 100 if name == "NLLLoss" else x
+    loss = lossref.LOSSES[name](reduction="none")
+    value, gradient = loss.value_and_grad(x, y)
+    columns = loss.value_and_grad(np.asfortranarray(x), y)
+    image = loss.value_and_grad(np.ascontiguousarray(x.T)[None], y.T[None])
+    for v, g in (columns, (image[0][0], image[1][0].T)):
+        np.testing.assert_array_max_ulp(v, value, 4)
+        np.testing.assert_allclose(g, gradient, rtol=1e-6, atol=1e-7 * np.abs(gradient).max())
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of matrices
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("name", lossref.LOSSES)
+def test_a_gradient_may_be_put_in_a_matrix(name, order):
+    loss = lossref.LOSSES[name]()
+    x = np.full((700, 300), -0.4 if loss.input_range[1] == 0 else 0.4)
+    y = np.zeros(len(x), int) if name in CLASSES and name != "DistillationLoss" else np.zeros(x.shape)
+    out = np.asmatrix(np.empty(x.shape, order=order))
+    assert loss.grad(x, y, out=out) is out
+    np.testing.assert_array_equal(np.asarray(out), loss.grad(x, y))
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -130,11 +130,56 @@ def test_tangents_at_the_ends():
         assert along.item() == pytest.approx((slope @ torch.tensor([1.0, 2.0, 4.0])).item(), rel=1e-6)
 
 
-def test_slope_by_a_label_that_is_met():
-    """(1 - p_t)^½ has no slope where it is 0; the loss has: 0."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("gamma", "z"), [(2.0, -35.0), (1.0, -60.0), (0.5, -50.0), (1.0, -300.0), (1.0, -800.0)])
+def test_slopes_by_a_label_that_is_met(gamma, z, dtype):
+    """(1 - p_t)^½ has no slope where it is 0; the loss has. The second by the label is not small."""
+    y = torch.zeros(1, dtype=dtype, requires_grad=True)
+    value = lossref.torch.SigmoidFocalLoss(None, gamma)(torch.tensor([z], dtype=dtype), y)
+    (first,) = torch.autograd.grad(value, y, create_graph=True)
+    (second,) = torch.autograd.grad(first, y)
+    with mp.workdps(1500):
+        wanted = [float(diff(lambda t: focal(mpf(z), t, gamma), mpf(0), n)) for n in (1, 2)]
+    info = torch.finfo(dtype)
+    for found, w, loss in ((first, wanted[0], 8), (second, wanted[1], 8 if gamma >= 1 else 1000)):
+        assert abs(found.item() - w) <= loss * info.eps * abs(w) + info.smallest_normal
+
+
+def test_no_slope_where_a_root_is_0():
     y = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     value = lossref.torch.SigmoidFocalLoss(gamma=0.5)(torch.tensor([-800.0], dtype=torch.float64), y)
     assert torch.autograd.grad(value, y)[0].item() == 0
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "SoftmaxFocalLoss"])
+@pytest.mark.parametrize("row", [[0.0, 0.0, 50.0], [2.0, -torch.inf, 3.0]])
+def test_by_a_mass_and_by_a_logit_in_any_order(row, name, gamma):
+    """What a masked class would cost is infinite, and its mass has no part in anything else."""
+    arguments = {"gamma": gamma} if name == "SoftmaxFocalLoss" else {}
+    m = getattr(lossref.torch, name)(**arguments)
+    x = torch.tensor([row], dtype=torch.float64, requires_grad=True)
+    a = torch.tensor([[0.5, 0.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    u = torch.tensor([[0.5, 0.0 if row[1] == -torch.inf else -0.25, 1.0]], dtype=torch.float64)
+    (by_mass,) = torch.autograd.grad(m(x, a), a, create_graph=True)
+    assert by_mass.isinf().tolist() == x.isinf().tolist()
+    (found,) = torch.autograd.grad(_namespace.TORCH.times(u, by_mass).sum(), x)
+    (slope,) = torch.autograd.grad(m(x, a), x, create_graph=True)
+    wanted = [(torch.autograd.grad(s, a, retain_graph=True)[0] * u).sum().item() for s in slope[0]]
+    np.testing.assert_allclose(found[0], wanted, rtol=1e-13, atol=1e-15 * np.abs(wanted).max())
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
+def test_a_student_that_masks_what_its_teacher_does_not():
+    """The loss is infinite; its slope is as finite as T (q - p)."""
+    m = lossref.torch.DistillationLoss()
+    x, y = torch.tensor([[2.0, -torch.inf, 3.0]]), torch.tensor([[0.0, 0.5, 1.0]])
+    wanted = lossref.DistillationLoss().grad(x.numpy(), y.numpy())
+    v = torch.tensor([[1.0, 2.0, 4.0]])
+    _, along = torch.func.jvp(lambda q: m(q, y), (x,), (v,))
+    assert along.item() == pytest.approx((wanted * v.numpy()).sum(), rel=1e-6)
+    bare = torch.func.grad(lambda q: lossref.DistillationLoss.parts(_namespace.SMOOTH, 1.0, q, y).value().sum())(x)
+    np.testing.assert_allclose(bare, wanted, rtol=1e-6)
 
 
 ROWS = [[60.0, 0.0, 1.0], [3.0, 2.0, -1.0], [-1e-30, 0.0, 1e-30], [0.1, 40.3, 2.0], [700.0, 0.5, -3.0]]
@@ -480,6 +525,35 @@ def test_compiled_inside_of_func_nan_stays(name):
     for found, wanted in zip(compiled(each)(x, y), each(x, y), strict=True):
         assert found.isnan().tolist() == [False, True, True, False, False]
         torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ["L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss"])
+def test_compiled_inside_of_func_infinity_stays(name):
+    m = getattr(lossref.torch, name)()
+    x, y = torch.tensor([torch.inf, -torch.inf, 3e38]), torch.tensor([-torch.inf, 1.0, -3e38])
+    each = torch.func.vmap(lambda x, y: (m(x, y), torch.func.grad(m)(x, y)))
+    for found, wanted in zip(compiled(each)(x, y), each(x, y), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("masses", [False, True])
+def test_what_inductor_makes_of_a_product_with_the_hessian(masses):
+    """It made wrong numbers of the formula with masses, where every other backend is right."""
+    m = lossref.torch.SoftmaxFocalLoss(reduction="sum")
+    x, v = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, 3.0]]), torch.tensor([1.0, 2.0, 4.0])
+    y = torch.tensor([[0.5, 0.0, 0.5]] * 2) if masses else torch.tensor([0, 2])
+
+    def product(x, y):
+        return torch.func.grad(lambda q: (torch.func.grad(m)(q, y) * v).sum())(x)
+
+    torch._dynamo.reset()
+    try:
+        found = torch.compile(product, fullgraph=True)(x, y)
+    except torch._dynamo.exc.BackendCompilerFailed as error:
+        pytest.skip(f"inductor does not work here: {type(error.inner_exception).__name__}")
+    torch.testing.assert_close(found, product(x, y))
 
 
 ENDS = torch.tensor([[-60.0, -20.0, -200.0], [0.0, 50.0, 3.0], [-5.0, 20.0, 60.0]])
