@@ -85,16 +85,23 @@ class Term(torch.autograd.Function):
 
 
 class ForwardTerm(Term):
-    """The same with forward-mode derivatives, which torch's compiler cannot trace."""
+    """The same with forward-mode derivatives, which torch's compiler cannot trace.
+
+    A tangent or gradient that was not given is None and not zeros: what would be multiplied by them may be infinite.
+    """
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        Term.setup_context(ctx, inputs, output)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx, g):
-        return ForwardTerm._backward(ctx, g)
+        return (None,) * 7 if g is None else ForwardTerm._backward(ctx, g)
 
     @staticmethod
     def jvp(ctx, x_t, y_t, extra_t, *_):
         by_x, by_y = ForwardTerm.derivatives(ctx)
-        # (a tangent that was not given may come as zeros)
         along = ((x_t, by_x), (y_t, by_y), (extra_t, lambda: ForwardTerm._by_extra(ctx)))
         terms = [TORCH.times(t, by()) for t, by in along if t is not None]
         return sum(terms[1:], terms[0])
@@ -224,8 +231,13 @@ class ForwardRowTerm(RowTerm):
     """The same with forward-mode derivatives, which torch's compiler cannot trace."""
 
     @staticmethod
+    def setup_context(ctx, inputs, output):
+        RowTerm.setup_context(ctx, inputs, output)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
     def backward(ctx, g):
-        return ForwardRowTerm._backward(ctx, g)
+        return (None,) * 5 if g is None else ForwardRowTerm._backward(ctx, g)
 
     @staticmethod
     def jvp(ctx, x_t, y_t, a_t, *_):
@@ -281,11 +293,10 @@ class Distilled(torch.autograd.Function):
         x, y = ctx.saved_tensors
         if ctx.i:
             return g if g is None else _covary(x, ctx.T, g), h if h is None else -_covary(y, ctx.T, h)
-        if h is not None:
-            # (a tangent that was not given may come as zeros, and a loss that is infinite has no slope for them)
-            apart = torch.where((y == -math.inf) | ((h == 0) & (x == -math.inf)), 0, x - y)
-            h = -_covary(y, ctx.T, apart) * h
-        return g if g is None else g * cls.apply(x, y, ctx.T, 1), h
+        return (
+            g if g is None else g * cls.apply(x, y, ctx.T, 1),
+            h if h is None else -_covary(y, ctx.T, torch.where(y == -math.inf, 0, x - y)) * h,
+        )
 
     @classmethod
     def _backward(cls, ctx, g):
@@ -301,8 +312,13 @@ class ForwardDistilled(Distilled):
     """The same with forward-mode derivatives, which torch's compiler cannot trace."""
 
     @staticmethod
+    def setup_context(ctx, inputs, output):
+        Distilled.setup_context(ctx, inputs, output)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
     def backward(ctx, g):
-        return ForwardDistilled._backward(ctx, g)
+        return (None,) * 4 if g is None else ForwardDistilled._backward(ctx, g)
 
     @staticmethod
     def jvp(ctx, x_t, y_t, *_):

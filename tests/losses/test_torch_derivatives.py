@@ -130,6 +130,35 @@ def test_tangents_at_the_ends():
         assert along.item() == pytest.approx((slope @ torch.tensor([1.0, 2.0, 4.0])).item(), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
+def test_second_derivatives_through_tangents_at_the_ends():
+    """The slope by the label, which nobody asked for, would become infinite."""
+    x, y = torch.tensor([1e-40, 0.25]), torch.tensor([0.0, 1.0])
+    m = lossref.torch.BCELoss(reduction="sum")
+    for mixed in ((torch.func.jacrev, torch.func.jacfwd), (torch.func.jacfwd, torch.func.jacrev)):
+        assert mixed[0](mixed[1](lambda t: m(t, y)))(x).tolist() == [[1, 0], [0, 16]]
+
+
+@pytest.mark.parametrize("name", ["MSELoss", "CrossEntropyLoss", "DistillationLoss"])
+def test_no_gradient_comes_from_behind(name):
+    """From what has none itself, as a function that gives none for this input."""
+
+    class Nothing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    x, y = examples()[name]
+    x = x.clone().requires_grad_()
+    assert torch.autograd.grad(Nothing.apply(getattr(lossref.torch, name)().by_terms(x, y)), x, allow_unused=True) == (
+        None,
+    )
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("gamma", "z"), [(2.0, -35.0), (1.0, -60.0), (0.5, -50.0), (1.0, -300.0), (1.0, -800.0)])
 def test_slopes_by_a_label_that_is_met(gamma, z, dtype):
