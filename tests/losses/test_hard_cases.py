@@ -174,6 +174,17 @@ def test_smooth_l1_far_from_a_beta_that_is_rounded(beta):
         assert f(f32([1, -3, 0]), f32([0, 0, 0])).tolist() == [1, 3, 0]
 
 
+def test_smooth_l1_inside_a_parabola_of_subnormals():
+    beta = 2e-39
+    x, y = f32([1e-39, -5e-40, 3e-39]), f32([0, 0, 0])
+    exact, smallest = lossref.SmoothL1Loss(beta, reduction="none"), float(np.finfo(np.float32).smallest_subnormal)
+    wide = x.astype(np.float64)
+    for f in both("SmoothL1Loss", beta=beta, reduction="none"):
+        np.testing.assert_allclose(f(x, y), exact(wide, y), rtol=1e-6, atol=2 * smallest)
+    for g in gradients("SmoothL1Loss", x, y, beta=beta, reduction="sum"):
+        np.testing.assert_allclose(g, exact.grad(wide, y), rtol=1e-5)
+
+
 @pytest.mark.parametrize(("beta", "bend"), [(0, 0), (4e-39, f32(1 / 4e-39)), (1e-40, INF), (1e-300, INF)])
 def test_smooth_l1_of_a_beta_below_the_dtype(beta, bend):
     """The parabola is a point; its curvature is beyond the dtype, and 0 where there is no parabola."""
