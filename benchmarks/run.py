@@ -46,6 +46,8 @@ GOALS = {
     "focal, NumPy | textbook": (0.12, 0.12),
     "Huber, NumPy | scipy": (0.20, 0.20),
     "KL, NumPy | scipy": (0.10, 0.10),
+    "BCE with logits, NumPy, out= | scikit-learn": (0.15, 0.15),
+    "KL, NumPy, out= | scipy": (0.10, 0.10),
 }
 
 
@@ -155,6 +157,10 @@ def numpy_rows():
         rng = np.random.default_rng(0)
         return np.log(1 - rng.random(n, np.float32)), rng.random(n, np.float32)
 
+    def with_out(data):
+        """The same with an array for the gradient that was there before, as in a loop over batches."""
+        return lambda n: (*data(n), np.ones(n, np.float32))
+
     def textbook_bce(x, y):
         value = np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))
         return value.mean(), (1 / (1 + np.exp(-x)) - y) / x.size
@@ -191,6 +197,11 @@ def numpy_rows():
         yield "BCE with logits, NumPy | scipy", SIZES, logits, bce.value_and_grad, scipy_bce
         yield "Huber, NumPy | scipy", SIZES, logits, huber.value_and_grad, scipy_huber
         yield "KL, NumPy | scipy", SIZES, simplex, kl.value_and_grad, scipy_kl
+
+        def scipy_kl_out(x, y, out):
+            return special.rel_entr(y, np.exp(x)).sum(), np.negative(y, out=out)
+
+        yield "KL, NumPy, out= | scipy", SIZES, with_out(simplex), kl.value_and_grad, scipy_kl_out
     try:
         from sklearn._loss import HalfBinomialLoss
         from sklearn.metrics import log_loss
@@ -204,11 +215,17 @@ def numpy_rows():
             value, gradient = half.loss_gradient(y_true=y, raw_prediction=x, n_threads=1)
             return value.mean(), gradient / x.size
 
+        def sklearn_bce_out(x, y, out):
+            value, _ = half.loss_gradient(y_true=y, raw_prediction=x, gradient_out=out, n_threads=1)
+            return value.mean(), np.divide(out, x.size, out=out)
+
         def probabilities(n):
             x, y = logits(n)
             return 1 / (1 + np.exp(-x)), y
 
         yield "BCE with logits, NumPy | scikit-learn", SIZES, logits, bce.value_and_grad, sklearn_bce
+        name = "BCE with logits, NumPy, out= | scikit-learn"
+        yield name, SIZES, with_out(logits), bce.value_and_grad, sklearn_bce_out
         yield "BCE, value, NumPy | log_loss", SIZES, probabilities, lossref.BCELoss(), lambda p, y: log_loss(y, p)
 
 
@@ -262,20 +279,20 @@ def memory(part, name, which):
 
 def report(part, quick):
     print(
-        f"{'':42}"
+        f"{'':44}"
         + "".join(f"{h:>15}" for h in ("small", "medium", "large"))
         + f"{'goal':>8}{'memory':>9}{'peer':>6}"
     )
     for name, sizes, data, candidate, peer in ROWS[part]():
         if sizes is None:
-            print(f"{name:42}  not measured: the peer is not there", flush=True)
+            print(f"{name:44}  not measured: the peer is not there", flush=True)
             continue
         cells = []
         for size in sizes[:2] if quick else sizes:
             ours, theirs = ratio(data(size), candidate, peer or candidate, 0.3 if quick else 1.0)
             cells.append(f"{ours / theirs:7.2f} {ours * 1e6:7.0f}" if peer else f"{ours * 1e6:7.0f}")
         goal = GOALS.get(name, (None, None))[int(os.environ.get(HUGE_PAGES[0]) == "1")]
-        line = f"{name:42}" + "".join(f"{c:>15}" for c in cells)
+        line = f"{name:44}" + "".join(f"{c:>15}" for c in cells)
         if not quick and peer:
             line += f"{'' if goal is None else f'≤{goal:.2f}':>8}{memory(part, name, 0):>9}{memory(part, name, 1):>6}"
         print(line, flush=True)
