@@ -180,8 +180,8 @@ def numpy_rows():
     try:
         from scipy import special
     except ImportError:
-        for name in ("BCE with logits, NumPy | scipy", "Huber, NumPy | scipy", "KL, NumPy | scipy"):
-            yield name, None, None, None, None
+        for name in ("BCE with logits, NumPy", "Huber, NumPy", "KL, NumPy", "KL, NumPy, out="):
+            yield f"{name} | scipy", None, None, None, None
     else:
 
         def scipy_bce(x, y):
@@ -206,8 +206,9 @@ def numpy_rows():
         from sklearn._loss import HalfBinomialLoss
         from sklearn.metrics import log_loss
     except ImportError:
-        for name in ("BCE with logits, NumPy | scikit-learn", "BCE, value, NumPy | log_loss"):
-            yield name, None, None, None, None
+        for peer in ("NumPy | scikit-learn", "NumPy, out= | scikit-learn"):
+            yield f"BCE with logits, {peer}", None, None, None, None
+        yield "BCE, value, NumPy | log_loss", None, None, None, None
     else:
         half = HalfBinomialLoss()
 
@@ -224,8 +225,8 @@ def numpy_rows():
             return 1 / (1 + np.exp(-x)), y
 
         yield "BCE with logits, NumPy | scikit-learn", SIZES, logits, bce.value_and_grad, sklearn_bce
-        name = "BCE with logits, NumPy, out= | scikit-learn"
-        yield name, SIZES, with_out(logits), bce.value_and_grad, sklearn_bce_out
+        data = with_out(logits)
+        yield "BCE with logits, NumPy, out= | scikit-learn", SIZES, data, bce.value_and_grad, sklearn_bce_out
         yield "BCE, value, NumPy | log_loss", SIZES, probabilities, lossref.BCELoss(), lambda p, y: log_loss(y, p)
 
 

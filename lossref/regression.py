@@ -152,7 +152,7 @@ class SmoothL1Loss(Elementwise):
 
         def value():
             if m.huge(r) < b < math.inf:  # r/b may underflow where its product with r does not
-                s = divided(m, r, math.sqrt(2) * math.sqrt(b))
+                s = divided(m, r, math.sqrt(2) * math.sqrt(b))  # (2 b may overflow)
                 return s * s
             # q/b first: q*q may underflow; and not of the q that b was rounded to
             return m.minimum(divided(m, m.abs(r), b), 1) * (m.abs(r) - 0.5 * q)

@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
 
 from .. import bce, ce, distillation, focal, kl, regression
 from .._validate import number
-from ._autograd import Distilled, ForwardDistilled, func_at_work
+from ._autograd import Distilled, ForwardDistilled, compiled_inside_of_func
 from ._modules import Classes, Elementwise, Loss, has_classes
 from ._namespace import SMOOTH
 
@@ -119,7 +119,7 @@ class DistillationLoss(Loss):
         c, samples = x.shape[-1], x.shape[:-1]
         has_classes(c, input)
         x, y = x.reshape(-1, c), y.reshape(-1, c)
-        if torch.compiler.is_compiling() and func_at_work():
+        if compiled_inside_of_func():
             # The compiler loses the second derivative of a Function inside of torch.func: it gets the formula itself.
             value = self.loss.parts(SMOOTH, self.temperature, x, y).value().squeeze(-1)
         else:

@@ -25,6 +25,11 @@ def func_at_work() -> bool:
     return interpreters() is not None
 
 
+def compiled_inside_of_func() -> bool:
+    """Where torch differentiates the formulas themselves."""
+    return torch.compiler.is_compiling() and func_at_work()
+
+
 class Term(torch.autograd.Function):
     """The terms ℓ(x, y) of a loss, differentiated ``i`` times by x and ``j`` times by y.
 
@@ -48,7 +53,7 @@ class Term(torch.autograd.Function):
         for _ in range(j):
             term = _derivative(term, 1)
         value = term(x, y)
-        if torch.compiler.is_compiling() and func_at_work():
+        if compiled_inside_of_func():
             value = value + SMOOTH.trace_of_nan(x, y)
         return value
 

@@ -16,7 +16,16 @@ from .. import ce
 from .._classes import smooth
 from .._reduce import DENOMINATORS, denominator
 from .._validate import integer, one_of
-from ._autograd import ForwardRowTerm, ForwardTerm, Pass, RowTerm, Term, func_at_work, interpreters, target_of
+from ._autograd import (
+    ForwardRowTerm,
+    ForwardTerm,
+    Pass,
+    RowTerm,
+    Term,
+    compiled_inside_of_func,
+    interpreters,
+    target_of,
+)
 from ._namespace import SMOOTH, TORCH
 
 PLAIN = (torch.Tensor, nn.Parameter)
@@ -293,7 +302,7 @@ class Classes(Loss):
             mass = a if weight is None else a * weight
             a = smooth(a, self.label_smoothing, weight)
         how = partial(_with_formula, self.loss.parts, partial(self.loss.formula, **self.arguments()))
-        if torch.compiler.is_compiling() and func_at_work():
+        if compiled_inside_of_func():
             # The compiler loses the second derivative of a Function inside of torch.func: it gets the formula itself.
             value = how(SMOOTH, rows, target_of(y, a)).value().squeeze(-1)
         else:

@@ -1,7 +1,6 @@
 """What a pass allocates: a few tiles, whatever the size, and beside them only what is handed out."""
 
 import tracemalloc
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -75,16 +74,14 @@ def test_peak_in_any_order(name):
         del value, gradient
         assert x.nbytes <= peak(lambda x=x, y=y: loss.value_and_grad(x, y)) < x.nbytes + tiles
         input, target = torch.from_numpy(x).requires_grad_(), torch.from_numpy(y)
-        with no_big_tensor():
+        with profiled() as profile:
             assert peak(lambda i=input, t=target: module(i, t).backward()) < x.nbytes + tiles
+        assert big_tensors(profile) == 0
         assert input.grad.stride() == input.stride()
 
 
-@contextmanager
-def no_big_tensor():
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        yield
-    assert big_tensors(profile) == 0
+def profiled():
+    return torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True)
 
 
 def big_tensors(profile):
@@ -153,7 +150,7 @@ def test_forward_and_backward_allocate_one_tensor(name):
     module, x, y = tensors(name, TILES * _tiles.TILE // 4)
     module(x, y).backward()
     x.grad = None
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with profiled() as profile:
         by_numpy = peak(lambda: module(x, y).backward())
     assert x.nbytes <= by_numpy + big_tensors(profile) < x.nbytes + MOST.get(name, 14) * _tiles.TILE
 

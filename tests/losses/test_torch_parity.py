@@ -292,6 +292,22 @@ def test_compiled_by_inductor(name, inductor):
     torch.testing.assert_close(gradient, torch.autograd.grad(exact, x)[0], rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("masses", [False, True])
+def test_what_inductor_makes_of_a_product_with_the_hessian(masses, inductor):
+    """It made wrong numbers of the formula with masses, where every other backend is right."""
+    m = lossref.torch.SoftmaxFocalLoss(reduction="sum")
+    x, v = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, 3.0]]), torch.tensor([1.0, 2.0, 4.0])
+    y = torch.tensor([[0.5, 0.0, 0.5]] * 2) if masses else torch.tensor([0, 2])
+
+    def product(x, y):
+        return torch.func.grad(lambda q: (torch.func.grad(m)(q, y) * v).sum())(x)
+
+    torch._dynamo.reset()
+    found = torch.compile(product, fullgraph=True)(x, y)
+    torch.testing.assert_close(found, product(x, y))
+
+
 @each_loss
 def test_numpy_and_torch_say_the_same(name):
     x, y, _ = BOTH[name]
